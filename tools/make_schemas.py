@@ -112,7 +112,7 @@ REFINED: Final = {
     "Volume.name": "label",
     "ServicePort.port": "port",
     "ServicePort.nodePort": "port0",
-    "ServicePort.targetPort": "portref",
+    "ServicePort.targetPort": "portref0",
     "ServicePort.protocol": PROTOCOL,
     "ServicePort.name": "label",
     "ServiceSpec.type": "enum:ClusterIP|NodePort|LoadBalancer|ExternalName",

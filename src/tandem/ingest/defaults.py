@@ -145,8 +145,8 @@ def _service(raw: Raw) -> None:
     _set(spec, type="ClusterIP", sessionAffinity="None")
     for port in _each(spec, "ports"):
         _set(port, protocol="TCP")
-        if spec["type"] != "ExternalName":
-            _set(port, targetPort=port["port"])
+        if spec["type"] != "ExternalName" and not port.get("targetPort"):  # Go's types send 0 where nothing was said
+            port["targetPort"] = port["port"]
     if spec["type"] != "ExternalName":
         _set(spec, internalTrafficPolicy="Cluster")
     if spec["type"] in {"NodePort", "LoadBalancer"}:

@@ -302,7 +302,7 @@ class Pod(Object, frozen=True, kw_only=True):
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
-    """core/v1 ServicePort; `target_port` unset means `port`."""
+    """core/v1 ServicePort; `target_port` unset, 0 or empty means `port`."""
 
     port: int
     name: str = ""

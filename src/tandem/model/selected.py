@@ -49,7 +49,7 @@ class Selected:
 
 def target_port(port: ServicePort, pod: Pod) -> int | None:
     """The number behind a Service's port on `pod`; None if the pod has no container port of that name."""
-    target = port.target_port if port.target_port is not None else port.port
+    target = port.target_port or port.port
     if isinstance(target, int):
         return target
     for container in pod.spec.containers:

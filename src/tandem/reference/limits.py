@@ -143,7 +143,7 @@ def selects(service: core.Service, pod: core.Pod) -> bool:
 
 def number_at(port: core.ServicePort, pod: core.Pod) -> int:
     """The port of the pod that a Service's port of TCP leads to; 0: the pod names none so."""
-    wanted = port.port if port.target_port is None else port.target_port
+    wanted = port.target_port or port.port
     if isinstance(wanted, int):
         return wanted
     offered = (p for c in pod.spec.containers for p in c.ports if p.name == wanted and p.protocol == "TCP")

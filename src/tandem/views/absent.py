@@ -62,7 +62,7 @@ def _of_pods(
             yield _nobody(f"{_called(pod)} has no address yet: {pod.status.phase}{_said(pod)}", pod)
         elif version and version not in map(family, _addresses(pod)):
             yield _nobody(f"{_called(pod)} has no address of IPv{version}", pod)
-        elif isinstance(port[1].target_port, str) and not _declares(pod, wanted):
+        elif port[1].target_port and isinstance(port[1].target_port, str) and not _declares(pod, wanted):
             text = f"no container of {_called(pod)} has a {wanted.protocol} port named {wanted.target_port!r}"
             yield _nobody(f"{text}; {_declared(pod)}", service, f"spec.ports[{index}].targetPort")
         elif pod.terminating:

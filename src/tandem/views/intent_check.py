@@ -283,7 +283,7 @@ def _behind(crowd: Crowd, asked: tuple[Port, ...]) -> tuple[Port, ...]:
     for service in crowd.services:
         for port in service.spec.ports:
             if not asked or any(_is_meant(port, p) for p in asked):
-                target = port.target_port if port.target_port is not None else port.port
+                target = port.target_port or port.port
                 name = target if isinstance(target, str) else ""
                 number = target if isinstance(target, int) else 0
                 found.append(Port(protocol=port.protocol, first=number, last=number, name=name))

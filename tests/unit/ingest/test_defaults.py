@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from tandem.ingest.defaults import default
 from tandem.model.parse import parse
 from tandem.model.schema import validate
@@ -150,6 +152,13 @@ def test_a_service_port_targets_itself() -> None:
     spec = default(SERVICE)["spec"]
     assert spec["type"] == "ClusterIP"
     assert spec["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
+
+
+@pytest.mark.parametrize("nothing", [0, "", None])
+def test_a_target_port_that_says_nothing_is_the_port(nothing: object) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
+    found = default({**service, "spec": {"ports": [{"port": 80, "targetPort": nothing}]}})
+    assert found["spec"]["ports"][0]["targetPort"] == 80
 
 
 def test_policy_types_follow_the_rules() -> None:

@@ -132,6 +132,11 @@ def _port_ref(value: object) -> str | None:
     return _PORT(value) if isinstance(value, int) else _int_or_string(value)
 
 
+def _port_ref_or_none(value: object) -> str | None:
+    """As `_port_ref`; 0 and the empty name say nothing, as Go's types send them where nothing was said."""
+    return None if value == "" or (value == 0 and type(value) is int) else _port_ref(value)
+
+
 def _port_name(value: object) -> str | None:
     if not isinstance(value, str):
         return _text(value)
@@ -245,6 +250,7 @@ SCALARS: Final[dict[str, Check]] = {
     "asn": _between(1, 2**32 - 1),
     "ip": _ip,
     "portref": _port_ref,
+    "portref0": _port_ref_or_none,
     "portname": _port_name,
     "weight": _between(0, 1_000_000),
     "percent": _between(0, 100),
