@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from builders import pod
 from meshworlds import peerauth
 from tandem.ir.fabric import MtlsMode, PortMtls
@@ -66,7 +68,7 @@ def test_the_oldest_of_one_scope_wins_and_the_other_is_reported() -> None:
 
 
 def test_of_two_that_select_the_same_pods_the_newer_is_reported() -> None:
-    chosen = {"selector": {"matchLabels": {"app": "web"}}}
+    chosen: dict[str, Any] = {"selector": {"matchLabels": {"app": "web"}}}
     newer = peerauth("a", created="2026-02-01T00:00:00Z", mtls=mode("DISABLE"), **chosen)
     older = peerauth("b", created="2026-01-01T00:00:00Z", mtls=mode("STRICT"), **chosen)
     other = peerauth("c", mtls=mode("STRICT"), selector={"matchLabels": {"app": "db"}})
