@@ -28,7 +28,7 @@ from tandem.compile.envoy.proto import (
     milliseconds,
     versions_of,
 )
-from tandem.compile.envoy.served import served_at, served_ports, served_routes
+from tandem.compile.envoy.served import served_ports, served_routes, telling
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.ir.trust import Domains
@@ -98,17 +98,17 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
 
 
 def compile_inbound_routes(pod: LocalPod) -> tuple[Resource, ...]:
-    """What becomes of requests to a pod, and to ports that go another way or at which requests are changed."""
-    return tuple(_routes(pod, port) for port in (0, *sorted({*pod.delivery.apart, *served_ports(pod)})))
+    """What becomes of requests to a pod, and to ports of it that go another way."""
+    return tuple(_routes(pod, port) for port in (0, *pod.delivery.apart))
 
 
 @lru_cache(maxsize=1024)
 def _routes(pod: LocalPod, port: int) -> Resource:
     """One that the application has not begun to read is tried again."""
-    config, way = inbound_per_route(pod), _way(pod, port)
-    ways: list[tuple[Json, str]] = [({"prefix": "/"}, names.app_cluster(pod.uid, way))]
-    if follows_client(pod, way):
-        ways.insert(0, (_IN_HTTP1, names.plain_app_cluster(pod.uid, way)))
+    config = inbound_per_route(pod)
+    ways: list[tuple[Json, str]] = [({"prefix": "/"}, names.app_cluster(pod.uid, port))]
+    if follows_client(pod, port):
+        ways.insert(0, (_IN_HTTP1, names.plain_app_cluster(pod.uid, port)))
     whole = [
         {
             "name": "inbound",
@@ -122,13 +122,14 @@ def _routes(pod: LocalPod, port: int) -> Resource:
         }
         for match, cluster in ways
     ]
-    routes = [*served_routes(served_at(pod, port), port, whole), *whole]
+    changed = [one for one in served_ports(pod) if _way(pod, one) == port]
+    routes = [*served_routes(pod.served, changed, whole), *whole]
     name = names.inbound_routes(pod.uid, port)
     hosts = [{"name": "in", "domains": ["*"], "routes": routes}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
     origins |= {limit.origin for limit in pod.limits}
-    origins |= {*pod.inbound.origins, *(one.origin for one in served_at(pod, port))}
+    origins |= {*pod.inbound.origins, *(one.origin for one in pod.served)}
     return Resource(name=name, body=body, origins=origins)
 
 
@@ -215,7 +216,7 @@ def _plain(pod: LocalPod, port: int) -> Iterator[Json]:
 
 
 def _requests(pod: LocalPod, port: int, *, mtls: bool) -> list[Json]:
-    return [hcm.inbound_http(pod, mtls=mtls, port=port if port in served_ports(pod) else _way(pod, port))]
+    return [*telling(pod, port), hcm.inbound_http(pod, mtls=mtls, port=_way(pod, port))]
 
 
 def _bytes(pod: LocalPod, port: int) -> list[Json]:
