@@ -121,6 +121,8 @@ def test_every_address_rests_from_when_that_is_said(journal: Journal) -> None:
     assert journal.begun() < 1000.0
     assert journal.begins_anew
     journal.rest()
+    journal.settle()
+    assert not journal.begins_anew
     assert journal.begun() == 1000.0
     assert journal.released() == {}
 

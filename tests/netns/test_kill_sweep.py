@@ -6,8 +6,10 @@ The steps are found by watching the process (`killing`), not listed: a new one i
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,47 @@ def test_a_gc_killed_at_any_step_is_finished_by_the_next_and_spares_what_is_vali
 
     sweep(node, case)
     assert node.cni("CHECK", "kept", netns(node, SECOND), prevResult=kept).out == ""
+
+
+@pytest.mark.parametrize("lost", ["journal", "journal and copies"])
+def test_a_start_killed_at_any_step_while_it_reads_what_is_left_of_its_records_gives_no_address_too_soon(
+    node: SweptNode, lost: str
+) -> None:
+    pod, other = netns(node, FIRST), netns(node, SECOND)
+    held = node.cni("ADD", "held", pod).answer
+
+    def case(step: int) -> Watch:
+        gone = address(node.cni("ADD", f"gone{step}", other)).removesuffix("/32")
+        for _ in range(2):  # the second waits for all of it
+            assert node.cni("DEL", f"gone{step}", other).status == 0
+        node.kill()
+        for path in node.directory.glob("ipam.db*" if lost == "journal" else "ipam.*"):
+            path.unlink()
+        node.hold()
+        deadline = time.monotonic() + 20
+        with killed_before(node.pid, step, only=Row(JOURNAL)) as watch:
+            node.go()
+            while not watch.killed and not (node.directory / "cni.sock").exists():
+                assert time.monotonic() < deadline, (watch.steps, (node.directory / "agent.log").read_text()[-2000:])
+                time.sleep(0.001)
+        restarted(node, watch)
+        done = node.cni("ADD", f"new{step}", other, runtimeConfig={"ips": [gone]})
+        assert done.status == 1, (step, watch.steps[-3:])
+        assert "cool" in done.answer["msg"], done.out
+        if lost == "journal":
+            assert node.cni("CHECK", "held", pod, prevResult=held).out == "", (step, watch.steps[-3:])
+        return watch
+
+    for step in itertools.count():
+        watch = case(step)
+        if lost != "journal":  # every address rests: there is nothing to be had for the next round
+            with closing(sqlite3.connect(node.directory / "ipam.db")) as journal, journal:
+                journal.execute("delete from released")
+            node.kill()
+            node.start()
+        if not watch.killed:
+            assert len(watch.steps) >= FEWEST, watch.steps
+            break
 
 
 def test_a_start_killed_at_any_step_while_it_recovers_is_repeated(node: SweptNode) -> None:

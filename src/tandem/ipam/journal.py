@@ -98,7 +98,13 @@ class Journal(Protocol):
 
     @property
     def begins_anew(self) -> bool:
-        """There was nothing when it was opened, not even copies: a first start, or all is lost."""
+        """There was nothing when it was first opened, not even copies: a first start, or all is lost.
+
+        Until `settle` is called, also for those who open it later.
+        """
+
+    def settle(self) -> None:
+        """Whether records are lost was asked, and `rest` called if they are. Never raises."""
 
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
@@ -150,6 +156,10 @@ class MemoryJournal:
     """Journal in memory, with the same refusals; `store.SqliteJournal` is this plus a file."""
 
     begins_anew = True
+
+    def settle(self) -> None:
+        """It was asked."""
+        self.begins_anew = False
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()

@@ -121,6 +121,10 @@ class SharedJournal:
         """Nothing was there."""
         return self._journal.begins_anew
 
+    def settle(self) -> None:
+        """It was asked."""
+        self._journal.settle()
+
     def begun(self) -> float:
         """Until when something unknown may have happened."""
         return self._journal.begun()

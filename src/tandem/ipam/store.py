@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from pathlib import Path
@@ -43,6 +43,8 @@ _ADVICE: Final = (
     "; pods keep their network, but whose address is whose cannot be told any more: move the file and its -wal away, "
     "and the node begins anew, without the pods that it has now"
 )
+_WHOLE, _TAKING_OVER, _BEGUN = 0, 2, 3
+"""States of the file (`pragma user_version`; earlier releases wrote 1 as well): read from copies, or with nothing."""
 _RELEASED: Final = "@"
 """Begins the name of a copy that tells when an address was given up: no interface has an empty name."""
 _Statement = tuple[str, tuple[Any, ...]]
@@ -61,19 +63,17 @@ class SqliteJournal:
         self._path = path
         self._unwritten: list[_Statement] = []
         self._failure = ""
+        self._state = _WHOLE
         self._copies = Copies(path.with_suffix(".copies"))
-        lost = not path.exists()
-        self._begins_anew = lost and not self._copies
         try:
             self._open()
         except (sqlite3.Error, msgspec.DecodeError) as error:
             if not _is_broken(error) or not self._copies:
                 raise DriverError(f"journal {path}: {error}{_ADVICE if _is_broken(error) else ''}") from error
-            lost = True
             self._set_aside(error)
-        if lost:
+        if self._state == _TAKING_OVER:
             self._take_over()
-        if self._begins_anew:
+        if self.begins_anew and self.begun() == NEVER:
             self._rest(BOOT)
         every = {EVERY: self.begun()} if self.begun() > NEVER else {}
         cooling = {_RELEASED + a: self._released_at(time) for a, time in {**self.released(), **every}.items()}
@@ -88,7 +88,14 @@ class SqliteJournal:
         (verdict,) = self._db.execute("pragma quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        self._db.executescript(SCHEMA)
+        (self._state,) = self._db.execute("pragma user_version").fetchone()
+        if not self._db.execute("select 1 from sqlite_master where name = 'attachments'").fetchone():
+            self._state = _TAKING_OVER if self._copies else _BEGUN
+            # In one piece: a file that is there must not look like one that was read to its end.
+            self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version = {self._state}; commit")
+        elif self._state == _TAKING_OVER:  # killed in the middle of it
+            self._db.executescript("delete from attachments; delete from cursors; delete from released")
+        self._db.executescript(SCHEMA)  # what is new in this release
         self._mirror = self._load()
 
     def _set_aside(self, error: Exception) -> None:
@@ -102,29 +109,39 @@ class SqliteJournal:
         self._open()
 
     def _take_over(self) -> None:
-        """What was READY when the file was lost, and what cooled down; `Verbs.recover` tells whether it still lives."""
+        """What was READY when the file was lost, and what cooled down; `Verbs.recover` tells whether it still lives.
+
+        It may be repeated: copies are begun anew when all of it is written.
+        """
+        times: list[_Statement] = []
         for name, data in reversed(self._copies.read().items()):
             try:
                 if name.startswith(_RELEASED):
-                    self._take_over_released(name.removeprefix(_RELEASED), data)
+                    times.append(_released_in(name.removeprefix(_RELEASED), data))
                     continue
                 self.add(_DECODER.decode(data))
             except (DuplicateError, ValueError) as error:
                 _log.error("copy %s of a record: %s", name, error)
+        self._be(_WHOLE, times)
         self._mirror.restore(last={}, released=self._load_released())
 
-    def _take_over_released(self, address: str, data: bytes) -> None:
-        """Raises ValueError for what was not written by `_released_at`."""
-        boot, _, time = data.decode().partition(" ")
-        self._write([("insert or replace into released values (?, ?, ?)", (address, boot, float(time)))])
+    def _be(self, state: int, before: Iterable[_Statement] = ()) -> None:
+        """In one piece with what is said before."""
+        self._write([*before, (f"pragma user_version = {state}", ())])
+        self._state = state
+
+    def settle(self) -> None:
+        """It has been asked whether records are lost."""
+        with suppress(DriverError):  # else it is asked once more
+            self._be(_WHOLE)
 
     def _released_at(self, time: float) -> bytes:
         return f"{self._boot} {time!r}".encode()
 
     @property
     def begins_anew(self) -> bool:
-        """Nothing was there."""
-        return self._begins_anew
+        """Nothing was there, and nobody has asked why."""
+        return self._state == _BEGUN
 
     def close(self) -> None:
         """Close the files."""
@@ -236,7 +253,7 @@ class SqliteJournal:
         """Tries again what could not be written, or to write at all."""
         if self._failure:
             with suppress(DriverError):
-                self._write([("pragma user_version = 1", ())])
+                self._write([("pragma application_id = 1", ())])
         return self._failure
 
     def _write_removals(self) -> None:
@@ -284,6 +301,12 @@ class SqliteJournal:
 def _name(key: Key) -> str:
     """Of a copy: no interface has an @ or a slash in its name, and no container a slash."""
     return f"{key[1]}@{key[0]}"
+
+
+def _released_in(address: str, data: bytes) -> _Statement:
+    """Of a copy; raises ValueError for what was not written by `_released_at`."""
+    boot, _, time = data.decode().partition(" ")
+    return "insert or replace into released values (?, ?, ?)", (address, boot, float(time))
 
 
 def _is_broken(error: Exception) -> bool:

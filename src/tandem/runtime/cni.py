@@ -42,9 +42,12 @@ async def remember(journal: Journal, links: LinkDriver) -> None:
 
     Call it before anything is made there.
     """
-    if journal.begins_anew and (left := await links.list_owned()):
+    if not journal.begins_anew:
+        return
+    if left := await links.list_owned():
         log.error("the journal of addresses is lost, all of them rest", links=left.links, addresses=left.addresses)
         journal.rest()
+    journal.settle()
 
 
 class CniService:

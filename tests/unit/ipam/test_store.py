@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -243,8 +245,12 @@ def test_a_journal_without_any_record_rests_since_the_boot_and_knows_it_after_a_
     assert (journal.begins_anew, journal.begun()) == (True, 0.0)
     journal.close()
     again = SqliteJournal(path, FixedClock(20.0))
-    assert (again.begins_anew, again.begun(), dict(again.released())) == (False, 0.0, {})
+    assert (again.begins_anew, again.begun(), dict(again.released())) == (True, 0.0, {})
+    again.settle()
     again.close()
+    settled = SqliteJournal(path, FixedClock(20.0))
+    assert (settled.begins_anew, settled.begun()) == (False, 0.0)
+    settled.close()
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -252,11 +258,49 @@ def test_that_every_address_rests_is_known_after_a_restart_and_from_the_copies(t
     path = tmp_path / "j.db"
     journal = SqliteJournal(path, FixedClock(1000.0))
     journal.rest()
+    journal.settle()
     journal.close()
     if lost:
         path.unlink()
     again = SqliteJournal(path, FixedClock(1010.0))
     assert (again.begins_anew, again.begun()) == (False, 1000.0)
+    again.close()
+
+
+def test_a_journal_that_was_begun_and_never_asked_about_rests_from_when_it_was_said(tmp_path: Path) -> None:
+    """The agent is killed after `rest` and before `settle`: the next one asks again, and forgets nothing."""
+    journal = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0))
+    journal.rest()
+    journal.close()
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(1010.0))
+    assert (again.begins_anew, again.begun()) == (True, 1000.0)
+    again.close()
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_start_that_is_killed_while_it_reads_the_copies_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    path = tmp_path / "j.db"
+    with_pods(path)
+    path.unlink()
+    written = 0
+    write = SqliteJournal._write
+
+    def dying(journal: SqliteJournal, statements: list[Any]) -> None:
+        nonlocal written
+        if written == after:
+            raise KeyboardInterrupt
+        written += 1
+        write(journal, statements)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteJournal, "_write", dying)
+        with suppress(KeyboardInterrupt):
+            SqliteJournal(path).close()
+    again = SqliteJournal(path)
+    assert again.all() == (running("a", "10.0.0.2"),)
+    assert set(again.released()) == {"10.0.0.4"}
     again.close()
 
 
