@@ -119,3 +119,32 @@ def test_weights_of_endpoints_are_shares(outside: Outside) -> None:
 def test_endpoints_that_nobody_answers_for_are_an_error(outside: Outside) -> None:
     outside.apply(STATIC.replace("192.0.2.10", "192.0.2.10, ports: {http: 82}"))
     assert outside.curl("http://api.example.com/", address=outside.address("shop/api.example.com"))[0] == 503
+
+
+NODES = """
+apiVersion: v1
+kind: Node
+metadata: {name: n2}
+spec: {podCIDR: 192.0.2.0/28}
+---
+"""
+"""The hosts of the lab are pods of another node then."""
+THIEF = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: thief, namespace: other}
+spec:
+  hosts: [thief.example.org]
+  resolution: STATIC
+  addresses: ["%s"]
+  ports: [{number: 80, name: raw, protocol: TCP}]
+  endpoints: [{address: 192.0.2.11}]
+"""
+
+
+@pytest.mark.parametrize("taken", ["192.0.2.10", "192.0.2.8/29", "192.0.0.0/16", "0.0.0.0/0"])
+def test_an_entry_of_another_namespace_takes_no_connection_to_a_pod(outside: Outside, taken: str) -> None:
+    outside.apply(THIEF % taken)
+    assert '"two"' in outside.curl("http://192.0.2.10/")[1]
+    outside.apply(NODES + THIEF % taken, lenient=True)
+    assert '"one"' in outside.curl("http://192.0.2.10/")[1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Final
 
 IPV4, IPV6 = 4, 6
@@ -67,3 +68,24 @@ def special(version: int, first: int, last: int) -> str:
 def special_of(network: IPv4Network | IPv6Network) -> str:
     """As `special`, of a prefix."""
     return special(network.version, int(network[0]), int(network[-1]))
+
+
+def outside_of(prefix: str, others: Iterable[str]) -> tuple[str, ...]:
+    """What is left of a prefix without others, in as few prefixes as it takes; nothing, where they cover it."""
+    left = [ip_network(prefix)]
+    for other in _apart(others):
+        parts: list[IPv4Network | IPv6Network] = []
+        for one in left:
+            if one.version != other.version or not one.overlaps(other):
+                parts.append(one)
+            elif one.prefixlen < other.prefixlen:
+                parts += one.address_exclude(other)  # type: ignore[arg-type] # of one version, as was just seen
+        left = parts
+    return tuple(map(str, sorted(left, key=lambda one: (one.version, one))))
+
+
+def _apart(prefixes: Iterable[str]) -> Iterator[IPv4Network | IPv6Network]:
+    """The same without overlap, and joined where they can be."""
+    found = tuple(map(ip_network, prefixes))
+    yield from collapse_addresses(n for n in found if isinstance(n, IPv4Network))
+    yield from collapse_addresses(n for n in found if isinstance(n, IPv6Network))

@@ -13,10 +13,12 @@ import msgspec
 import yaml
 
 from tandem.base.problems import Origin
-from tandem.model.core import ConfigMap, Pod
+from tandem.model.core import ConfigMap, Node, Pod
 from tandem.model.egress import ServiceEntry, Sidecar
+from tandem.model.ipam import IPAMBlock, IPPool
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.reference.ends import is_inside
 from tandem.reference.support import ROOT
 
 
@@ -46,9 +48,17 @@ def known_at(world: World, address: str, port: int, namespace: str) -> bool:
     for entry in world.sorted(ServiceEntry):
         if _sees(entry, namespace) and any(p.number == port for p in entry.spec.ports):
             given = [ipaddress.ip_network(text, strict=False) for text in entry.spec.addresses]
+            if given and entry.spec.resolution not in {"NONE", "DYNAMIC_DNS"} and _is_of_pods(world, address):
+                continue  # what is for a pod is led nowhere else
             if not given or any(ipaddress.ip_address(address) in network for network in given):
                 return True
     return False
+
+
+def _is_of_pods(world: World, address: str) -> bool:
+    given = [*(pool.spec.cidr for pool in world.sorted(IPPool)), *(b.spec.cidr for b in world.sorted(IPAMBlock))]
+    given += [cidr for node in world.sorted(Node) for cidr in (*node.spec.pod_cidrs, node.spec.pod_cidr)]
+    return any(is_inside(address, prefix) for prefix in given)
 
 
 def _sees(entry: ServiceEntry, namespace: str) -> bool:

@@ -26,12 +26,14 @@ from tandem.translate.mesh.istio.serviceentry import (
     DYNAMIC,
     NAMED,
     Entries,
+    addresses_of,
     answered,
     app_of,
     endpoint_mistake,
     exported,
     read_entries,
 )
+from tandem.translate.nodes import pod_prefixes
 from tandem.translate.options import Options
 from tandem.translate.pods import spiffe_id
 from tandem.translate.services import identity_at
@@ -57,9 +59,10 @@ def translate_externals(world: World, pods: Mapping[str, fabric.LocalPod], optio
     addresses = assign_hosts(world, options)
     services: dict[str, fabric.Service] = {}
     endpoints: dict[str, fabric.Endpoints] = {}
+    taken = pod_prefixes(world) if any(entry.spec.addresses for entry in entries.hosts.values()) else ()
     for key in sorted(entries.hosts):
         entry = entries.hosts[key]
-        services["/".join(key)] = _service(key, entries, addresses.by_host.get(key, ()))
+        services["/".join(key)] = _service(key, entries, addresses.by_host.get(key, ()), taken)
         endpoints["/".join(key)] = _endpoints(entry, key, (world, pods), options.trust_domain)
     return Externals(
         services=services,
@@ -69,7 +72,7 @@ def translate_externals(world: World, pods: Mapping[str, fabric.LocalPod], optio
     )
 
 
-def _service(key: Key, entries: Entries, given: tuple[str, ...]) -> fabric.Service:
+def _service(key: Key, entries: Entries, given: tuple[str, ...], taken: tuple[str, ...]) -> fabric.Service:
     entry = entries.hosts[key]
     spec = entry.spec
     return fabric.Service(
@@ -82,7 +85,7 @@ def _service(key: Key, entries: Entries, given: tuple[str, ...]) -> fabric.Servi
         ),
         external=External(
             host=key[1],
-            prefixes=tuple(sorted({str(ipaddress.ip_network(a)) for a in spec.addresses})),
+            prefixes=addresses_of(entry, taken),
             passes=spec.resolution == "NONE",
             dynamic=spec.resolution == DYNAMIC,
             one_address=spec.resolution == "DNS_ROUND_ROBIN",

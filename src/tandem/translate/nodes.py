@@ -64,9 +64,14 @@ def translate_pools(world: World) -> tuple[str, ...]:
 
 def inner_prefixes(world: World, options: Options) -> tuple[str, ...]:
     """Prefixes out of which the cluster gives addresses, of Services and of pods, sorted: nothing there is outside."""
+    return tuple(sorted({*options.service_cidrs, *pod_prefixes(world)}))
+
+
+def pod_prefixes(world: World) -> tuple[str, ...]:
+    """Those out of which pods are given addresses, sorted."""
     blocks = (block.spec.cidr for block in world.all(IPAMBlock).values())
     given = (cidr for node in world.all(core.Node).values() for cidr in (*node.spec.pod_cidrs, node.spec.pod_cidr))
-    return tuple(sorted({*options.service_cidrs, *translate_pools(world), *blocks, *given} - {""}))
+    return tuple(sorted({*translate_pools(world), *blocks, *given} - {""}))
 
 
 def translate_reservations(world: World) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tandem.base.addresses import family, host_prefix, is_address, order, special_of
+from tandem.base.addresses import family, host_prefix, is_address, order, outside_of, special_of
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,11 @@ def test_addresses_are_in_the_order_of_their_numbers_version_4_first() -> None:
         "10.0.0.10",
         "fd00::1",
     ]
+
+
+def test_what_is_left_of_a_prefix_is_without_the_others() -> None:
+    assert outside_of("10.0.0.0/30", ["10.0.0.1/32", "10.0.0.0/32", "fd00::/8"]) == ("10.0.0.2/31",)
+    assert outside_of("10.0.0.0/24", ["10.0.0.0/16"]) == ()
+    assert outside_of("10.0.0.0/23", ["10.0.0.0/24", "10.0.1.0/24"]) == ()
+    assert outside_of("fd00::/64", []) == ("fd00::/64",)
+    assert len(outside_of("0.0.0.0/0", ["10.244.0.0/24", "10.244.1.0/24"])) == 23

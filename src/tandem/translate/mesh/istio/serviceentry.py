@@ -14,11 +14,12 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.addresses import IPV4, is_address, special_of
+from tandem.base.addresses import IPV4, is_address, outside_of, special_of
 from tandem.base.problems import Problem, Severity
 from tandem.ir.fabric import AppProtocol
 from tandem.model.egress import EntryPort, ServiceEntry, Workload
 from tandem.model.world import Key, World
+from tandem.translate.nodes import pod_prefixes
 from tandem.translate.options import Options
 
 NAMED: Final = frozenset({"DNS", "DNS_ROUND_ROBIN"})
@@ -73,8 +74,10 @@ def read_entries(world: World, options: Options) -> Entries:
     problems: list[Problem] = []
     hosts: dict[Key, ServiceEntry] = {}
     own: dict[Key, ServiceEntry] = {}
-    for entry in world.oldest_first(ServiceEntry):
-        found = list(_mistakes(entry, options))
+    entries = world.oldest_first(ServiceEntry)
+    pods = pod_prefixes(world) if any(entry.spec.addresses for entry in entries) else ()
+    for entry in entries:
+        found = list(_mistakes(entry, options, pods))
         problems += found
         if any(p.severity is Severity.ERROR for p in found):
             continue
@@ -144,10 +147,21 @@ def _is_own(entry: ServiceEntry) -> bool:
     return entry.spec.resolution == "STATIC" and bool(ends) and all(e.address in _LOOPBACK for e in ends)
 
 
-def _mistakes(entry: ServiceEntry, options: Options) -> Iterator[Problem]:
+def addresses_of(entry: ServiceEntry, pods: tuple[str, ...]) -> tuple[str, ...]:
+    """The prefixes by which it takes connections, sorted. What is for a pod is not led elsewhere.
+
+    `pods`: prefixes out of which pods are given addresses.
+    """
+    given = {str(ipaddress.ip_network(text)) for text in entry.spec.addresses}
+    if entry.spec.resolution in ADDRESSED:
+        given = {part for prefix in given for part in outside_of(prefix, pods)}
+    return tuple(sorted(given))
+
+
+def _mistakes(entry: ServiceEntry, options: Options, pods: tuple[str, ...]) -> Iterator[Problem]:
     for path, code, text in (
         *_hosts(entry, options.cluster_domain),
-        *_addresses(entry),
+        *_addresses(entry, pods),
         *_ports(entry),
         *_selection(entry),
         *_endpoints(entry),
@@ -181,7 +195,7 @@ def _hosts(entry: ServiceEntry, domain: str) -> Iterator[Wrong]:
         yield "spec.hosts", "InvalidValue", "name at least one host"
 
 
-def _addresses(entry: ServiceEntry) -> Iterator[Wrong]:
+def _addresses(entry: ServiceEntry, pods: tuple[str, ...]) -> Iterator[Wrong]:
     for i, text in enumerate(entry.spec.addresses):
         at = f"spec.addresses[{i}]"
         try:
@@ -195,6 +209,8 @@ def _addresses(entry: ServiceEntry) -> Iterator[Wrong]:
         beyond = network.version == IPV4 and network.is_link_local
         if network.prefixlen and not beyond and (use := special_of(network)):
             yield at, "InvalidValue", f"{text} is of {use}"
+        elif entry.spec.resolution in ADDRESSED and not outside_of(text, pods):
+            yield at, "AddressInUse", f"{text} is of pods: what is for them is not led elsewhere"
 
 
 def _ports(entry: ServiceEntry) -> Iterator[Wrong]:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tandem.model.egress import ServiceEntry
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.mesh.istio.serviceentry import Entries, read_entries
+from tandem.translate.mesh.istio.serviceentry import Entries, addresses_of, read_entries
 from tandem.translate.options import Options
 
 HTTP = {"number": 80, "name": "http", "protocol": "HTTP"}
@@ -123,3 +124,23 @@ def test_of_two_entries_of_a_namespace_the_older_has_the_host() -> None:
     found = read(entry("b", created="2026-02-01T00:00:00Z"), entry("a", created="2026-03-01T00:00:00Z"))
     assert found.hosts["shop", "api.example.com"].metadata.name == "b"
     assert [(p.at.name, p.at.path, p.code) for p in found.problems] == [("a", "spec.hosts[0]", "HostConflict")]
+
+
+POOL = parse(
+    {"apiVersion": "tandem.io/v1", "kind": "IPPool", "metadata": {"name": "p"}, "spec": {"cidr": "10.244.0.0/16"}}
+)
+
+
+def test_an_address_of_pods_is_not_led_elsewhere() -> None:
+    found = read_entries(World.of([entry(addresses=["192.0.2.9", "10.244.3.7"]), POOL]), Options())
+    assert not found.hosts
+    assert [(p.code, p.at.path) for p in found.problems] == [("AddressInUse", "spec.addresses[1]")]
+    kept = entry(addresses=["10.244.3.7"], resolution="NONE", endpoints=None)
+    assert read_entries(World.of([kept, POOL]), Options()).hosts
+
+
+def test_of_a_prefix_around_pods_the_rest_counts() -> None:
+    around = entry(addresses=["10.244.0.0/15"])
+    assert isinstance(around, ServiceEntry)
+    assert addresses_of(around, ("10.244.0.0/16",)) == ("10.245.0.0/16",)
+    assert addresses_of(around, ()) == ("10.244.0.0/15",)
