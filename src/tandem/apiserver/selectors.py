@@ -14,6 +14,13 @@ from tandem.model.schemas.syntax import label_value, qualified
 Raw = dict[str, Any]
 Predicate = Callable[[Raw], bool]
 FIELDS: Final = ("metadata.name", "metadata.namespace", "spec.nodeName", "status.phase", "type", "spec.type")
+OF_KINDS: Final = {
+    "Node": ("spec.unschedulable",),
+    "Pod": ("spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.podIP"),
+    "Service": ("spec.clusterIP",),
+}
+"""What Kubernetes knows of single kinds beside those."""
+_TRUTHS: Final = ("spec.unschedulable", "spec.hostNetwork")
 OF_EVENTS: Final = (
     "metadata.name",
     "metadata.namespace",
@@ -77,7 +84,7 @@ def _requirement(part: str) -> tuple[str, str, frozenset[str]]:
 
 def parse_field_selector(text: str, kind: Kind) -> Predicate | None:
     """`metadata.name=a,spec.nodeName!=b`; None selects everything. Raises Refusal 400 for a field not indexed."""
-    known = OF_EVENTS if kind is eventforms.CORE else FIELDS
+    known = OF_EVENTS if kind is eventforms.CORE else (*FIELDS, *OF_KINDS.get(kind.name, ()))
     checks: list[tuple[list[str], bool, str]] = []
     for part in text.split(","):
         if not part.strip():
@@ -88,7 +95,8 @@ def parse_field_selector(text: str, kind: Kind) -> Predicate | None:
         if found is None or name not in known:
             raise Refusal(400, f"field selector {part.strip()!r} is not supported; supported are {', '.join(known)}")
         path = ["source", "component"] if name == "source" else name.split(".")
-        checks.append((path, found[2] != "!=", found[3]))
+        value = "" if name in _TRUTHS and found[3] == "false" else found[3]  # not said is false
+        checks.append((path, found[2] != "!=", value))
     if not checks:
         return None
     return lambda raw: all((_field(raw, path) == value) is wanted for path, wanted, value in checks)
@@ -98,7 +106,7 @@ def _field(raw: Raw, path: list[str]) -> str:
     value: Any = raw
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
-    return str(value or "")
+    return "true" if value is True else str(value or "")
 
 
 def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:

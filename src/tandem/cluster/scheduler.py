@@ -1,6 +1,7 @@
 """World -> writes: each Pod without a node goes to the Ready node with the fewest pods that can take it.
 
-Its nodeSelector has to allow the node, and the ports of the node that it wants have to be free.
+Its nodeSelector has to allow the node, the ports of the node that it wants have to be free, and on a node that was
+cordoned it has to tolerate that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 
 from tandem.base.clock import rfc3339
 from tandem.cluster.occupied import Occupied
+from tandem.cluster.tolerations import tolerates_cordon
 from tandem.cluster.writes import Patch
 from tandem.model import core
 from tandem.model.said import Said, say
@@ -31,15 +33,19 @@ def assign(world: World, pods: Iterable[core.Pod], occupied: Occupied, *, now: f
     nodes = [n for n in world.sorted(core.Node) if _ready(n) and not n.metadata.deletion_timestamp]
     writes: list[Patch] = []
     for pod in pods:
-        allowed = [n.metadata.name for n in nodes if pod.spec.node_selector.items() <= n.metadata.labels.items()]
+        open_ = nodes if tolerates_cordon(pod) else [n for n in nodes if not n.spec.unschedulable]
+        allowed = [n.metadata.name for n in open_ if pod.spec.node_selector.items() <= n.metadata.labels.items()]
         holders = {n: occupied.holder(pod, n) for n in allowed}
         fitting = [n for n in allowed if not holders[n]]
         if not fitting:
+            reasons = [f"{len(nodes) - len(open_)} unschedulable"] if open_ != nodes else []
+            reasons += [f"{len(open_) - len(allowed)} do not match spec.nodeSelector"]
+            if allowed:
+                text = f"{len(allowed)} have no free ports for the requested host ports"
+                reasons += [f"{text} ({allowed[0]}: {holders[allowed[0]]})"]
             known = len(world.all(core.Node))
-            reasons = f"{known - len(nodes)} not Ready, {len(nodes) - len(allowed)} do not match spec.nodeSelector"
-            ports = f", {len(allowed)} have no free ports for the requested host ports" if allowed else ""
-            ports += f" ({allowed[0]}: {holders[allowed[0]]})" if allowed else ""
-            writes += _unschedulable(pod, f"0/{known} nodes are available: {reasons}{ports}", now=now)
+            text = f"0/{known} nodes are available: {', '.join([f'{known - len(nodes)} not Ready', *reasons])}"
+            writes += _unschedulable(pod, text, now=now)
             continue
         name = min(fitting, key=lambda n: (occupied.load[n], n))
         occupied.add(pod, name)

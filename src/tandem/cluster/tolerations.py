@@ -1,4 +1,4 @@
-"""How long a pod tolerates that its node is not heard of, by `spec.tolerations`. Pure.
+"""What a pod tolerates of a node, by `spec.tolerations`: that it is not heard of, and for how long; a cordon. Pure.
 
 A lost node counts as tainted with `node.kubernetes.io/unreachable:NoExecute`, as Kubernetes taints it. The rules are
 those of its admission (DefaultTolerationSeconds) and of its taint eviction controller (Kubernetes documentation,
@@ -13,7 +13,10 @@ from typing import Final
 from tandem.model import core
 
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
+UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
+"""What `kubectl cordon` comes to."""
 NO_EXECUTE: Final = "NoExecute"
+NO_SCHEDULE: Final = "NoSchedule"
 DEFAULT_SECONDS: Final = 300.0
 """What admission gives a pod that says nothing of this taint."""
 
@@ -23,15 +26,20 @@ def tolerated_seconds(pod: core.Pod) -> float:
     given = [t for t in pod.spec.tolerations if t.effect in {"", NO_EXECUTE}]
     if not any(t.key in {"", UNREACHABLE} for t in given):
         return DEFAULT_SECONDS
-    used = [t for t in given if _tolerates(t)]
+    used = [t for t in given if _tolerates(t, UNREACHABLE)]
     if not used:
         return 0.0
     # The shortest of those that have an end counts, also beside one without.
     return min((max(0.0, float(t.toleration_seconds)) for t in used if t.toleration_seconds is not None), default=inf)
 
 
-def _tolerates(toleration: core.Toleration) -> bool:
+def tolerates_cordon(pod: core.Pod) -> bool:
+    """Whether it may go to a node that takes no new pods."""
+    return any(t.effect in {"", NO_SCHEDULE} and _tolerates(t, UNSCHEDULABLE) for t in pod.spec.tolerations)
+
+
+def _tolerates(toleration: core.Toleration, taint: str) -> bool:
     """The taint has no value."""
     if toleration.operator == "Exists":
-        return toleration.key in {"", UNREACHABLE}
-    return toleration.operator in {"", "Equal"} and toleration.key == UNREACHABLE and not toleration.value
+        return toleration.key in {"", taint}
+    return toleration.operator in {"", "Equal"} and toleration.key == taint and not toleration.value

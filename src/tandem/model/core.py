@@ -433,6 +433,8 @@ class NodeSpec(Model, frozen=True, kw_only=True):
 
     pod_cidr: str = msgspec.field(name="podCIDR", default="")
     pod_cidrs: tuple[str, ...] = msgspec.field(name="podCIDRs", default=())
+    unschedulable: bool = False
+    """As `kubectl cordon` says it: no new pods."""
 
 
 class NodeStatus(Model, frozen=True, kw_only=True):

@@ -43,12 +43,22 @@ def test_label_selectors(text: str, *, matches: bool) -> None:
         ("metadata.namespace!=shop", False),
         ("spec.nodeName=n1,status.phase=Running", True),
         ("spec.nodeName=", False),
+        ("spec.hostNetwork=false", True),
+        ("spec.hostNetwork!=true", True),
+        ("spec.hostNetwork=true", False),
     ],
 )
 def test_field_selectors(text: str, *, matches: bool) -> None:
     predicate = parse_field_selector(text, POD)
     assert predicate is not None
     assert predicate(RAW) is matches
+
+
+@pytest.mark.parametrize(("said", "matches"), [({}, True), ({"unschedulable": True}, False)])
+def test_nodes_that_take_pods_can_be_asked_for(said: dict[str, bool], *, matches: bool) -> None:
+    predicate = parse_field_selector("spec.unschedulable=false", BY_KIND["Node"])
+    assert predicate is not None
+    assert predicate({"metadata": {"name": "n"}, "spec": said}) is matches
 
 
 def test_an_empty_selector_selects_everything() -> None:

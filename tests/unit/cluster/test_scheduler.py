@@ -40,6 +40,18 @@ def test_a_node_that_is_not_ready_takes_nothing() -> None:
     assert bound(World.of([node("a", ready=False), node("b"), pod("1")])) == {"1": "b"}
 
 
+def test_a_node_that_was_cordoned_takes_only_what_tolerates_that() -> None:
+    closed = msgspec.structs.replace(node("a"), spec=core.NodeSpec(unschedulable=True))
+    plain = pod("2")
+    spec = msgspec.structs.replace(plain.spec, tolerations=(core.Toleration(operator="Exists"),))
+    tolerant = msgspec.structs.replace(plain, spec=spec)
+    assert bound(World.of([closed, node("b"), pod("x", node_name="b"), pod("1"), tolerant])) == {"1": "b", "2": "a"}
+    (write,) = schedule(World.of([closed, pod("1")]), now=0)
+    assert write.patch["status"]["conditions"][0]["message"] == (
+        "0/1 nodes are available: 0 not Ready, 1 unschedulable, 0 do not match spec.nodeSelector"
+    )
+
+
 def test_the_node_selector_is_honoured() -> None:
     assert bound(World.of([node("a"), node("b", disk="ssd"), pod("1", disk="ssd")])) == {"1": "b"}
 
