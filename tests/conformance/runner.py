@@ -103,7 +103,7 @@ class Runner:
         (kind, namespace, name), parent = re.split("[ /]", key.partition(" to ")[0]), key.partition(" to ")[2]
         raw = self._get(kind, namespace, name)
         status = raw.get("status", {})
-        if kind == "BackendTLSPolicy":
+        if kind in {"BackendTLSPolicy", "XBackendTrafficPolicy"}:
             return _at_ancestors(key, parent, raw, wanted)
         if kind not in _ROUTES:
             return _differences(key, status.get("conditions", []), wanted, raw["metadata"]["generation"])

@@ -227,7 +227,7 @@ def client_clusters(
     return tuple(made)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def calling_clusters(
     service: Service,
     *,
