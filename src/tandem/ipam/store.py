@@ -73,7 +73,7 @@ class SqliteJournal:
             self._set_aside(error)
         if self._state == _TAKING_OVER:
             self._take_over()
-        if self.begins_anew and self.begun() == NEVER:
+        if self.begins_anew and self.begun() == NEVER and self._clock.monotonic() < REMEMBERED:
             self._rest(BOOT)
         every = {EVERY: self.begun()} if self.begun() > NEVER else {}
         cooling = {_RELEASED + a: self._released_at(time) for a, time in {**self.released(), **every}.items()}
@@ -291,11 +291,16 @@ class SqliteJournal:
 
         After a reboot peers may still believe in the old pods, so every address cools down from now on.
         """
-        now = self._clock.monotonic()
+        now, found = self._clock.monotonic(), {}
+        for address, boot, time in self._db.execute("select address, boot, monotonic from released").fetchall():
+            since = time if boot == self._boot and time <= now else now
+            if since >= now - REMEMBERED:
+                found[address] = since
         change = "update released set boot = ?, monotonic = ? where boot <> ? or monotonic > ?"
-        self._db.execute(change, (self._boot, now, self._boot, now))
-        self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
-        return dict(self._db.execute("select address, monotonic from released").fetchall())
+        with suppress(sqlite3.OperationalError):  # on a full disk the next start finds the same
+            self._db.execute(change, (self._boot, now, self._boot, now))
+            self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
+        return found
 
 
 def _name(key: Key) -> str:

@@ -211,6 +211,15 @@ def test_a_time_of_release_that_is_yet_to_come_is_now(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("seconds", [10.0, 3601.0])
+def test_it_opens_on_a_full_disk_whatever_was_given_up_and_when(tmp_path: Path, seconds: float) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    with no_room(tmp_path):
+        journal = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0 + seconds))
+        assert journal.released() == ({"10.0.0.2": 1000.0} if seconds < 3600 else {})
+        journal.close()
+
+
 def test_what_was_given_up_long_ago_is_forgotten(tmp_path: Path) -> None:
     given_up(tmp_path / "j.db", at=1000.0)
     again = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0 + 3601))
