@@ -110,13 +110,15 @@ def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
     return frozenset(gone) - frozenset(_addresses(now)) if gone else frozenset()
 
 
-def end_denied(before: NodeView | None, now: NodeView) -> tuple[Ended, ...]:
+def end_denied(before: NodeView | None, now: NodeView, gone: Collection[str] = ()) -> tuple[Ended, ...]:
     """End what is denied now, what belonged to pods that are gone and what leads to endpoints that are gone.
 
     Returns what was denied. `before` is None for an agent that has just started: anything may have changed meanwhile.
+    `gone`: addresses whose pod left in between, also where another pod has one of them by now.
     """
+    left = gone_addresses(before, now) if before is not None else frozenset[str]()
+    forget_addresses(left.union(gone))
     if before is not None:
-        forget_addresses(gone_addresses(before, now))
         forget_vanished(before, now)
         if not policy_changed(before, now):
             return ()

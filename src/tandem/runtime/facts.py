@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 FLUSH_SECONDS: Final = 0.2
 STATUS_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.2
+AGAIN_SECONDS: Final = 5.0
+"""Before connections are looked at again that could not be ended."""
 COUNT_SECONDS: Final = 5.0
 TALLY_SECONDS: Final = 0.5
 LARGEST_BATCH: Final = 500
@@ -82,6 +85,8 @@ class Facts:
         self._judged = Judged(view, uuid4().hex)
         self._flows: deque[Flow] = deque(maxlen=10_000)
         self._changes: asyncio.Queue[tuple[NodeView | None, NodeView]] = asyncio.Queue()
+        self._gone: frozenset[str] = frozenset()
+        """Addresses whose pods left since connections were looked at: another pod may have one by then."""
         self._known: tuple[NodeView, Whois] | None = None
         self._told: Mapping[str, Any] = {}
         self.on_drop: Callable[[bytes], object] = bool
@@ -151,28 +156,38 @@ class Facts:
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
         """The kernel has a new policy in force; None before: what was in force until now is not known."""
-        if (
-            before is None
-            or policy_changed(before, now)
-            or gone_addresses(before, now)
-            or services_changed(before, now)
-        ):
+        gone = gone_addresses(before, now) if before is not None else frozenset[str]()
+        self._gone |= gone
+        if before is None or gone or policy_changed(before, now) or services_changed(before, now):
             self._changes.put_nowait((before, now))
 
     async def _end_denied(self) -> None:
-        """A look at every connection at most each PAUSE_SECONDS, however fast policy changes."""
+        """A look at every connection at most each PAUSE_SECONDS, however fast policy changes.
+
+        What could not be done is done again with the next change, and without one after a while.
+        """
+        left: list[tuple[NodeView | None, NodeView]] = []
         while True:
-            before, now = await self._changes.get()
+            left = left or [await self._changes.get()]
             while not self._changes.empty():
-                _, now = self._changes.get_nowait()
+                left.append(self._changes.get_nowait())
+            # One that is about everything stays so, whatever came before it.
+            before = left[0][0] if all(one is not None for one, _ in left) else None
+            left = [(before, left[-1][1])]
+            gone, self._gone = self._gone, frozenset()
             try:
-                ended = await asyncio.to_thread(end_denied, before, now)
+                ended = await asyncio.to_thread(end_denied, *left[0], gone)
             except DriverError as err:
                 log.error("connections not ended", error=str(err))
-                ended = ()
-            if ended:
-                log.info("connections ended", count=len(ended))
-                self.on_ended(ended)
+                self._gone |= gone
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN_SECONDS):
+                        left.append(await self._changes.get())
+            else:
+                left = []
+                if ended:
+                    log.info("connections ended", count=len(ended))
+                    self.on_ended(ended)
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _ended_flow(self, ended: Ended) -> Flow:

@@ -166,7 +166,7 @@ def test_status_travels_only_when_it_changed() -> None:
 def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[NodeView, NodeView]] = []
 
-    def ended(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
+    def ended(before: NodeView, now: NodeView, _: frozenset[str]) -> tuple[Ended, ...]:
         seen.append((before, now))
         return ()
 
@@ -176,6 +176,47 @@ def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.Mon
     lab.facts.on_policy_change(view(A), view())
     asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: seen))
     assert seen == [(view(A, b), view())]
+
+
+def looks(
+    monkeypatch: pytest.MonkeyPatch, *, refused: int = 0
+) -> list[tuple[NodeView | None, NodeView, frozenset[str]]]:
+    """What connections are looked at for; the kernel refuses the first of them."""
+    seen: list[tuple[NodeView | None, NodeView, frozenset[str]]] = []
+
+    def look(before: NodeView | None, now: NodeView, gone: frozenset[str]) -> tuple[Ended, ...]:
+        seen.append((before, now, gone))
+        if len(seen) <= refused:
+            raise DriverError("no conntrack")
+        return ()
+
+    monkeypatch.setattr(facts, "end_denied", look)
+    monkeypatch.setattr(facts, "AGAIN_SECONDS", 0.01)
+    return seen
+
+
+def test_an_address_that_another_pod_has_by_now_was_given_up_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The changes are seen as one; the next pod must not have the connections of the one before."""
+    seen, lab, other, b = looks(monkeypatch), Lab(), attached("other", "10.244.0.2"), attached("b", "10.244.0.3")
+    lab.facts.on_policy_change(view(A, b), view(b))
+    lab.facts.on_policy_change(view(b, other), view(other))
+    asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: seen))
+    assert seen == [(view(A, b), view(other), frozenset({"10.244.0.2", "10.244.0.3"}))]
+
+
+def test_what_the_kernel_refused_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, lab = looks(monkeypatch, refused=2), Lab()
+    lab.facts.on_policy_change(view(A), view())
+    asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: len(seen) > 2))
+    assert seen == [(view(A), view(), frozenset({"10.244.0.2"}))] * 3
+
+
+def test_a_look_at_everything_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, lab = looks(monkeypatch), Lab()
+    lab.facts.on_policy_change(view(A), view())
+    lab.facts.on_policy_change(None, view())
+    asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: seen))
+    assert [(before, now) for before, now, _ in seen] == [(None, view())]
 
 
 def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +235,7 @@ def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypa
         family=2,
     )
     ended = (Ended(connection=connection, side=Side.INGRESS, rules=(deny,)),)
-    monkeypatch.setattr(facts, "end_denied", lambda _, __: ended)
+    monkeypatch.setattr(facts, "end_denied", lambda *_: ended)
     lab = Lab(now)
     lab.facts.on_policy_change(view(A, b), now)
     asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: lab.facts._flows))
@@ -220,7 +261,7 @@ def test_an_agent_that_has_just_started_looks_at_every_connection() -> None:
 def test_a_kernel_that_refuses_to_end_connections_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def refuse(_before: NodeView, _now: NodeView) -> int:
+    def refuse(_before: NodeView, _now: NodeView, _gone: frozenset[str]) -> int:
         calls.append(1)
         raise DriverError("no conntrack")
 
