@@ -28,7 +28,7 @@ from tandem.reference.request import Share
 from tandem.reference.support import refused
 from tandem.state.xds import CLUSTER, ENDPOINT
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
-from tandem.translate.mesh.istio.distribution import ANNOTATION, near_first
+from tandem.translate.mesh.istio.distribution import ANNOTATION, near_first, read_wishes
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
@@ -153,7 +153,8 @@ def _view(world: World, client: str) -> NodeView:
 
 
 def _policies(world: World) -> Mapping[Key, TrafficPolicy]:
-    return near_first(world, NO_ENTRIES, translate_destination_rules(world, Options()).policies)[0]
+    rules = translate_destination_rules(world, Options()).policies
+    return near_first(NO_ENTRIES, rules, read_wishes(world))[0]
 
 
 def _noted(found: core.Service | core.Namespace, wish: str) -> Object:

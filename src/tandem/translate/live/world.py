@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tandem.base.memo import same_as_before
+from tandem.base.memo import equal_to_before, same_as_before
 from tandem.base.table import Table
 from tandem.ir.mesh import MeshIR, RouteTable
 from tandem.ir.traffic import TrafficPolicy
@@ -30,6 +30,7 @@ from tandem.translate.live.services import LiveServices
 from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import Memos, translate_mesh
 from tandem.translate.mesh.consul.defaults import Defaults
+from tandem.translate.mesh.istio.distribution import Wishes, read_wishes
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
@@ -39,6 +40,10 @@ from tandem.translate.sessions import keep_sessions_of_gateways
 from tandem.translate.trust import trust_problems
 from tandem.translate.unreadable import unreadable_problems
 from tandem.translate.world import Translation, announcing, has_policies, mesh_config
+
+
+def _as_it_is(wishes: Wishes) -> Wishes:
+    return wishes
 
 
 class Live:
@@ -53,6 +58,8 @@ class Live:
         self._services = LiveServices(options, self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
+        self._wishes = Kept(read_wishes)
+        self._same_wishes = equal_to_before(_as_it_is)
         self._memos = Memos()
         self._steady = same_as_before(self._steadied)
         self._policies = same_as_before(self._kept_policies)
@@ -88,7 +95,8 @@ class Live:
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         self._gathered.tell((2, "trust"), self._untrusted(world))
-        whole, mesh_problems = self._mesh(world, self._options, self._memos)
+        wishes = self._same_wishes(self._wishes(world))
+        whole, mesh_problems = self._mesh(world, self._options, self._memos, wishes)
         balancers = self._balancers(world)
         edge = self._edge(world, self._options, balancers, self._reading)
         edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)

@@ -19,7 +19,7 @@ from tandem.translate.mesh.context import Context, Layer
 from tandem.translate.mesh.grpcroute import accept_grpcroute, accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproute, accept_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
-from tandem.translate.mesh.istio.distribution import near_first
+from tandem.translate.mesh.istio.distribution import Wishes, near_first, read_wishes
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Said, read_virtualservice, translate_virtualservices
 from tandem.translate.mesh.layers import One, build_layers
@@ -47,8 +47,13 @@ class Memos:
         return self.grpc.begin(self.http.begin(self.virtual.begin(context)))
 
 
-def translate_mesh(world: World, options: Options, memos: Memos | None = None) -> tuple[MeshIR, tuple[Problem, ...]]:
-    """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied."""
+def translate_mesh(
+    world: World, options: Options, memos: Memos | None = None, wishes: Wishes | None = None
+) -> tuple[MeshIR, tuple[Problem, ...]]:
+    """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied.
+
+    `wishes`: where they were read before, so that not every Service is looked up here.
+    """
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
     attachments = read_attachments(world)
@@ -56,7 +61,7 @@ def translate_mesh(world: World, options: Options, memos: Memos | None = None) -
     below, resolved = under(resolvers.found, rules.policies)
     below, standing = with_failovers(below, resolvers, world)
     attached = with_budgets(attach_traffic(said.spoken(below), attachments), world, options)
-    near, distant = near_first(world, entries, attached)
+    near, distant = near_first(entries, attached, wishes if wishes is not None else read_wishes(world))
     context = Context(world=world, options=options, entries=entries, policies=near)
     if memos is not None:
         context = memos.begin(context)

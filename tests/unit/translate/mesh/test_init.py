@@ -5,8 +5,10 @@ from __future__ import annotations
 from builders import service
 from meshworlds import dr, httproute, parent, to, vs
 from tandem.ir.mesh import Forward, Respond
+from tandem.model.kept import Noted
 from tandem.model.world import World
-from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh import Memos, translate_mesh
+from tandem.translate.mesh.istio.distribution import read_wishes
 from tandem.translate.options import Options
 
 WEB = service("web", ip="10.96.0.9", ports=[{"name": "http", "port": 80}])
@@ -28,3 +30,10 @@ def test_a_subset_appears_with_its_destination_rule_and_goes_with_it() -> None:
     for objects, kind in (([WEB, SPLIT], Respond), ([WEB, SPLIT, rule], Forward), ([WEB, SPLIT], Respond)):
         ir, _ = translate_mesh(World.of(objects), Options())
         assert isinstance(ir.tables["default/web"].routes[0].action, kind)
+
+
+def test_a_service_that_nothing_is_about_is_not_looked_up() -> None:
+    before, other = World.of([WEB, dr(host="web")]), service("other", ip="10.96.0.10")
+    noted = Noted(before)
+    translate_mesh(noted, Options(), Memos(), read_wishes(before))
+    assert noted.holds(before.with_changes("Service", {other.key: other}, synced=True))

@@ -10,7 +10,7 @@ from tandem.model import core
 from tandem.model.meta import Meta
 from tandem.model.world import World
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
-from tandem.translate.mesh.istio.distribution import ANNOTATION, near_first
+from tandem.translate.mesh.istio.distribution import ANNOTATION, near_first, read_wishes
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES
 from tandem.translate.options import Options
 
@@ -27,7 +27,8 @@ def labels(own: str = "", around: str = "", *, field: str = "", rule: str = "") 
     home = core.Namespace(api_version="v1", kind="Namespace", metadata=Meta(name="default", annotations=notes))
     setting = {"loadBalancer": {"localityLbSetting": {"enabled": rule == "on"}}} if rule else {}
     world = World.of([web, home, dr(host="web", trafficPolicy=setting)])
-    policies, problems = near_first(world, NO_ENTRIES, translate_destination_rules(world, Options()).policies)
+    rules = translate_destination_rules(world, Options()).policies
+    policies, problems = near_first(NO_ENTRIES, rules, read_wishes(world))
     near = policies["default", "web"].traffic.by_locality
     return [p.label.rpartition("/")[2] for p in near.preferences] if near is not None else None, [
         p.at.path for p in problems
@@ -53,3 +54,8 @@ def test_what_a_rule_says_of_localities_comes_before_it() -> None:
 
 def test_a_word_that_nobody_knows_is_told() -> None:
     assert labels("Near", "PreferClose") == (None, [f"metadata.annotations[{ANNOTATION}]"])
+
+
+def test_wishes_are_the_same_while_nobody_has_another() -> None:
+    other = msgspec.structs.replace(WEB, metadata=msgspec.structs.replace(WEB.metadata, labels={"a": "b"}))
+    assert read_wishes(World.of([WEB])) == read_wishes(World.of([other])) == read_wishes(World())
