@@ -6,11 +6,14 @@ import ingressworlds as istio
 from builders import namespace, node, pod, policy, service, world
 from gatewayworlds import gateway, gateway_class, pool, route
 from issuing import authority
+from meshworlds import httproute, parent
+from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.translate.live import Live
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 from tlsworlds import backend_tls, bundle
+from working import calls_of
 
 BASE = world(namespace("default"), node("node-1"), service("web"), policy("p"), pod("a", app="web"))
 
@@ -60,3 +63,20 @@ def test_istios_gateway_is_as_before_whatever_changes_that_it_does_not_use() -> 
     mesh = istio.vs("mesh", hosts=("web",), at=("mesh",))
     after = live.translate(edge.with_changes("VirtualService", {mesh.key: mesh}, synced=True))
     assert after.edge.gateways == before.edge.gateways
+
+
+def test_a_route_of_the_mesh_that_changes_has_no_other_read_again() -> None:
+    def routed(i: int, path: str = "/") -> Object:
+        rules = [{"matches": [{"path": {"value": path}}], "backendRefs": [{"name": f"s{i}", "port": 80}]}]
+        return httproute(name=f"r{i}", parentRefs=[parent(f"s{i}")], rules=rules)
+
+    def costs(count: int) -> tuple[int, int]:
+        """Of all that many, and of one that changes."""
+        found = world(*(service(f"s{i}") for i in range(count)), *(routed(i) for i in range(count)))
+        live, other = Live(Options()), routed(3, "/other")
+        whole = calls_of(lambda: live.translate(found))
+        changed = found.with_changes("HTTPRoute", {other.key: other}, synced=True)
+        return whole, calls_of(lambda: live.translate(changed))
+
+    few, many = costs(50), costs(100)
+    assert many[1] - few[1] < (many[0] - few[0]) / 3
