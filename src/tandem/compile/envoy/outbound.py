@@ -362,23 +362,28 @@ def _chains(link: _Link, told: Told) -> tuple[Json, ...]:
     if front.route is not None:
         name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
     names_it = [session_filter(front.port)] if link.session else []
-    chain = {"name": name, "filter_chain_match": _match(front), "filters": [_IDENTITY, *judges, *names_it, last]}
+    chain = _chain(name, front, _IDENTITY, *judges, *names_it, last)
     if not link.detects or requests is None:
         return (chain,)
     return tuple(divided(chain, [hcm.with_state(_IDENTITY, SAYS_REQUESTS), requests], tls=link.named))
+
+
+def _chain(name: str, front: Front, *filters: Json) -> Json:
+    """Its filters have places for different texts, and are encoded apart."""
+    return Assembled({"name": name, "filter_chain_match": _match(front), "filters": []}, "filters", filters)
 
 
 @lru_cache(maxsize=1024)
 def _hosted_chain(config: str, front: Front, told: Told, *, dynamic: bool) -> Json:
     requests = hcm.outbound_http(_UID, config, told=told, dynamic=dynamic)
     port = [port_state(front.port)] if dynamic else []
-    return {"name": config, "filter_chain_match": _match(front), "filters": [_IDENTITY, *port, requests]}
+    return _chain(config, front, _IDENTITY, *port, requests)
 
 
 @lru_cache(maxsize=1024)
 def _plain_chain(front: Front, told: Told) -> Json:
     passed = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(_UID), when=told.logged.when)
-    return {"name": f"plain:{front.port}", "filter_chain_match": _match(front), "filters": [_IDENTITY, passed]}
+    return _chain(f"plain:{front.port}", front, _IDENTITY, passed)
 
 
 def _match(front: Front) -> Json:

@@ -8,6 +8,7 @@ copies of the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
@@ -17,10 +18,12 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.drivers.xds import anytype
 from tandem.drivers.xds.messages import Encoded
-from tandem.state.assembled import Assembled, filled
+from tandem.state.assembled import Assembled, filled, place
 
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 _PAD: Final = "\x02"
+_PLACES: Final = re.compile(r"\\u0001(.)\\u0001")
+"""Places, as JSON has them."""
 SHORTEST: Final = 8
 """What is shorter is put in before it is encoded: its filler could be found elsewhere."""
 Tree = Mapping[str, Any]
@@ -58,19 +61,24 @@ class Assembler:
         self._whole = whole
         self._before = _Round()
         self._now = _Round()
+        self._kept: list[tuple[str, Assembled, Texts]] = []
+        """Lists of before that are still in use."""
+        self._changed = False
 
     def turn(self) -> None:
-        """A round is over: what it did not use is let go."""
-        self._before, self._now = self._now, _Round()
+        """A round is over: what it did not use is let go, unless no list was made in it."""
+        if self._changed:
+            for url, body, stand_ins in self._kept:  # which those within them join meanwhile
+                for part in body.shared:
+                    self._part(url, body.field, part, stand_ins)
+            self._before = self._now
+        else:
+            self._before.heads = self._now.heads
+        self._now, self._kept, self._changed = _Round(), [], False
 
     def keep(self, url: str, body: Assembled) -> None:
         """Of this one nothing is new."""
-        key = (id(body.shared), *_stand_ins(body.texts))
-        known = self._before.lists.get(key)
-        if known is not None and key not in self._now.lists:
-            self._now.lists[key] = known
-            for part in body.shared:
-                self._part(url, body.field, part, _stand_ins(body.texts))
+        self._list(url, body, _stand_ins(body.texts))
         head = self._before.heads.get(id(body.head))
         if head is not None:
             self._now.heads[id(body.head)] = head
@@ -93,16 +101,21 @@ class Assembler:
 
     def _list(self, url: str, body: Assembled, stand_ins: Texts) -> tuple[bytes, str]:
         key = (id(body.shared), *stand_ins)
-        known = self._now.lists.get(key) or self._before.lists.get(key)
-        if known is None or key not in self._now.lists:
-            parts = [self._part(url, body.field, part, stand_ins) for part in body.shared]
-            if known is None:
+        known = self._now.lists.get(key)
+        if known is None:
+            known = self._before.lists.get(key)
+            if known is not None:
+                self._kept.append((url, body, stand_ins))
+            else:
+                parts = [self._part(url, body.field, part, stand_ins) for part in body.shared]
                 data, digests = b"".join(p[1] for p in parts), "".join(p[2] for p in parts)
                 known = body.shared, data, digest(digests.encode(), 16)
+                self._changed = True
             self._now.lists[key] = known
         return known[1], known[2]
 
     def _part(self, url: str, field: str, part: Tree, stand_ins: Texts) -> tuple[Tree, bytes, str]:
+        stand_ins = self._used(part, stand_ins)
         key = (id(part), *stand_ins)
         known = self._now.parts.get(key)
         if known is None:
@@ -118,12 +131,43 @@ class Assembler:
 
     def _body(self, kind: str, part: Tree, stand_ins: Texts) -> tuple[bytes, str]:
         """A part's own bytes and what tells it from others; a list in it may be shared as well."""
-        name = str(part.get("name", ""))
         if not isinstance(part, Assembled):
-            return self._whole(kind, filled(part, stand_ins), name), digest(_CANONICAL.encode(part), 16)
+            return self._plain(kind, part, stand_ins)
+        head, version = self._plain(kind, part.head, self._used(part.head, stand_ins))
         data, digests = self._list(kind, part, stand_ins)
-        version = digest(_CANONICAL.encode([part.head, digests]), 16)
-        return self._whole(kind, filled(part.head, stand_ins), name) + data, version
+        return head + data, digest(f"{version}{digests}".encode(), 16)
+
+    def _plain(self, kind: str, tree: Tree, stand_ins: Texts) -> tuple[bytes, str]:
+        key = (id(tree), *stand_ins)
+        known = self._now.plain.get(key) or self._before.plain.get(key)
+        if known is None:
+            data = self._whole(kind, filled(tree, stand_ins), str(tree.get("name", "")))
+            known = tree, data, digest(_CANONICAL.encode(tree), 16)
+        self._now.plain[key] = known
+        return known[1], known[2]
+
+    def _used(self, tree: Tree, stand_ins: Texts) -> Texts:
+        """Those that have a place in a tree: for others it is the same."""
+        key = id(tree), stand_ins
+        known = self._now.used.get(key)
+        if known is None:
+            known = self._before.used.get(key)
+            if known is None:
+                places = self._places(tree)
+                known = tree, tuple(one for one in stand_ins if one[0] in places)
+            self._now.used[key] = known
+        return known[1]
+
+    def _places(self, tree: Tree) -> frozenset[str]:
+        known = self._now.places.get(id(tree)) or self._before.places.get(id(tree))
+        if known is None:
+            if isinstance(tree, Assembled):
+                found = self._places(tree.head).union(*map(self._places, tree.shared))
+            else:
+                found = frozenset(map(place, _PLACES.findall(_CANONICAL.encode(tree).decode())))
+            known = tree, found
+        self._now.places[id(tree)] = known
+        return known[1]
 
 
 class _Round:
@@ -132,17 +176,20 @@ class _Round:
     def __init__(self) -> None:
         self.heads: dict[int, tuple[Tree, bytes, str]] = {}
         self.parts: dict[tuple[object, ...], tuple[Tree, bytes, str]] = {}
+        self.plain: dict[tuple[object, ...], tuple[Tree, bytes, str]] = {}
+        self.places: dict[int, tuple[Tree, frozenset[str]]] = {}
+        self.used: dict[tuple[int, Texts], tuple[Tree, Texts]] = {}
         self.lists: dict[tuple[object, ...], tuple[tuple[Tree, ...], bytes, str]] = {}
 
 
 def _stand_ins(texts: Texts) -> Texts:
-    return tuple((place, _stand_in(place, text)) for place, text in texts)
+    return tuple((where, _stand_in(where, text)) for where, text in texts)
 
 
-def _stand_in(place: str, text: str) -> str:
+def _stand_in(where: str, text: str) -> str:
     """A filler as long as the text; a text that is too short for one itself."""
     size = len(text.encode())
-    return text if size < SHORTEST else place.ljust(size, _PAD)
+    return text if size < SHORTEST else where.ljust(size, _PAD)
 
 
 @cache
