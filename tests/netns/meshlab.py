@@ -30,17 +30,17 @@ from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from google.protobuf import any_pb2
 
-from tandem.base.digest import digest
 from tandem.base.netns import in_netns
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.nft.capture import compile_capture
 from tandem.drivers.envoy.bootstrap import RUNTIME
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.xds.encode import encode_tree
+from tandem.drivers.xds.encode import Encoder, encode_resource
+from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import ownership
-from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, EXTENSION, LISTENER, ROUTE, SECRET
+from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, EXTENSION, LISTENER, ROUTE, SECRET, Resource
 
 ORDER = (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)
 
@@ -162,14 +162,15 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
                 if body is None:
                     gone.append(name)
                     continue
-                version = digest(json.dumps(body, sort_keys=True))
                 try:
-                    value = encode_tree(kind, body, name)
+                    encoded = (
+                        body if isinstance(body, Encoded) else encode_resource(kind, Resource(name=name, body=body))
+                    )
                 except Exception as err:
                     self.refusals.append(f"{name}: {err}")
                     raise
-                packed = any_pb2.Any(type_url=kind, value=value)
-                response.resources.append(discovery_pb2.Resource(name=name, version=version, resource=packed))
+                packed = any_pb2.Any(type_url=kind, value=encoded.value)
+                response.resources.append(discovery_pb2.Resource(name=name, version=encoded.version, resource=packed))
             response.removed_resources.extend(gone)
             with self._idle:
                 self._pending.add(str(count))
@@ -257,6 +258,7 @@ class Lab:
         """What the names of pods' links begin with."""
         self.ca = Ca()
         self.ads = Ads(self.ca)
+        self._encoder = Encoder()
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -329,9 +331,9 @@ class Lab:
             if attached.pod.meshed:
                 self.capture(view, attached)
         snapshot = compile_envoy(view)
-        bodies = {kind: {n: dict(r.body) for n, r in named.items()} for kind, named in snapshot.resources.items()}
-        self.ads.push(bodies)
-        self.wait_for_listeners(set(bodies[LISTENER]))
+        encoded = self._encoder.encode(snapshot)
+        self.ads.push(encoded)
+        self.wait_for_listeners(set(encoded[LISTENER]))
 
     def capture(self, view: NodeView, attached: AttachedPod) -> None:
         Libnftables(attached.netns).apply(plan(None, compile_capture(view, attached)))
