@@ -44,6 +44,9 @@ def world() -> Iterator[Lab]:
         made.add_machine("client", "up0", at=f"{CLIENT}/24", ours=f"{NODE}/24")
         made.tandem("up", "--detach", status=0)
         made.apply(*namespace("app"), pod("app", "caller", idle()))
+        until(
+            lambda: made.status()["nodes"][0]["fastPath"]["addresses"], bool, made.logs
+        )  # comes when nothing else does
         yield made
 
 

@@ -93,12 +93,12 @@ def ports_said(
     Bytes are those that routes of connections are for, and `unread`.
     """
     tables = tuple(tables)
-    http = _ports_named(tables, gateways, others)
     only_bytes = {key: set(ports) for key, ports in (unread or {}).items()}
     for table in tables:
         ports = {p for route in table.bytes for match in route.matches or (BytesMatch(),) for p in match.ports or (0,)}
         if ports:
             only_bytes.setdefault(f"{table.namespace}/{table.service}", set()).update(ports)
+    http = _ports_named(tables, gateways, others, only_bytes)
     return {
         key: PortsSaid(http.get(key), frozenset(only_bytes.get(key, ())))
         for key in sorted(http.keys() | only_bytes.keys())
@@ -106,7 +106,10 @@ def ports_said(
 
 
 def _ports_named(
-    tables: Iterable[RouteTable], gateways: Iterable[Gateway], others: Iterable[Mapping[str, frozenset[int]]]
+    tables: Iterable[RouteTable],
+    gateways: Iterable[Gateway],
+    others: Iterable[Mapping[str, frozenset[int]]],
+    only_bytes: Mapping[str, set[int]],
 ) -> dict[str, frozenset[int]]:
     found: dict[str, set[int]] = {}
     for key, named in (entry for other in others for entry in other.items()):
@@ -115,7 +118,9 @@ def _ports_named(
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
         for backend in _destinations(table):
-            found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
+            key = f"{backend.namespace}/{backend.service}"
+            if {0, backend.port}.isdisjoint(only_bytes.get(key, ())):  # its own routes say more than those to it
+                found.setdefault(key, set()).add(backend.port)
     for gateway in gateways:
         for backend in backends_of(gateway):
             found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)

@@ -83,6 +83,19 @@ def test_where_requests_and_copies_are_sent_is_named_too() -> None:
     assert {key: said.http for key, said in found.items()} == {"a/b": frozenset(), "a/v1": {70}, "a/v2": {71}}
 
 
+def test_where_requests_are_sent_stays_bytes_if_its_own_routes_are_of_connections() -> None:
+    origin = Origin(kind="VirtualService", name="r")
+    to = Forward(backends=(Backend(namespace="a", service="v1", port=70),))
+    own = BytesRoute(name="t", matches=(), backends=(), origin=origin)
+    found = ports_said(
+        [
+            RouteTable(namespace="a", service="b", routes=(Route(name="r", matches=(), action=to, origin=origin),)),
+            RouteTable(namespace="a", service="v1", routes=(), bytes=(own,)),
+        ]
+    )
+    assert found["a/v1"] == PortsSaid(bytes=frozenset({0}))
+
+
 def test_what_others_say_of_a_port_counts_where_it_says_nothing_itself() -> None:
     ports = (ServicePort(port=80), ServicePort(port=90, name="http"), ServicePort(port=100, name="tcp"))
     web = msgspec.structs.replace(service("web"), spec=ServiceSpec(ports=ports))

@@ -118,14 +118,15 @@ def _routes(pod: LocalPod, port: int) -> Resource:
                 "timeout": milliseconds(pod.inbound.request_ms),
                 "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
             },
-            **({"typed_per_filter_config": config} if config else {}),
         }
         for match, cluster in ways
     ]
     changed = [one for one in served_ports(pod) if _way(pod, one) == port]
     routes = [*served_routes(pod.served, changed, whole), *whole]
     name = names.inbound_routes(pod.uid, port)
-    hosts = [{"name": "in", "domains": ["*"], "routes": routes}]
+    # Said once for all ways: a bucket is one, whichever a request goes.
+    said = {"typed_per_filter_config": config} if config else {}
+    hosts = [{"name": "in", "domains": ["*"], "routes": routes, **said}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
     origins |= {limit.origin for limit in pod.limits}
