@@ -125,7 +125,7 @@ async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(one) for one in work]
-    except* DriverError as group:
+    except BaseExceptionGroup as group:  # what is raised in an `except*` may be put into a group again
         raise first_of(group) from None
     return [task.result() for task in running]
 
