@@ -20,6 +20,7 @@ from tandem.base.table import Table, changes
 from tandem.drivers.xds.messages import Encoded
 from tandem.ir import wire
 from tandem.ir.differences import differing
+from tandem.ir.gateway import Gateway
 
 ResourceKey = tuple[str, str]
 """(type URL, resource name)."""
@@ -105,6 +106,9 @@ class _Node:
         return ((url, name) for url, named in self.sent.items() for name in named)
 
 
+_GROWING: Final = wire.URLS[Gateway]
+"""Of these it is known from the first on what nodes have; of others once several objects share one: each costs bytes
+for each node."""
 REMEMBERED: Final = 16
 """So many versions of a resource are known until the node has said something."""
 IN_FORCE: Final = Programmed(ok=True, message="")
@@ -132,7 +136,7 @@ class Ledger:
                 key = url, name
                 if new is None:
                     entry.drop(key)
-                elif new.objects:
+                elif len(new.objects) > 1 or (new.objects and url == _GROWING):
                     entry.add(key, new)
                 entry.compare(key)
                 was, objects = old.objects if old else frozenset(), new.objects if new else frozenset()
