@@ -15,7 +15,7 @@ from typing import Any
 
 from tandem_cni.build import build
 
-from netns.podlab import Lab, ip
+from netns.podlab import Lab, ip, lab, unmount_all
 from tandem.base.netns import in_netns
 from unit.tandem_cni.courier import Done, run
 
@@ -74,6 +74,19 @@ class Node:
         every = (ip(self.netns, family, "route").splitlines() for family in ("-4", "-6"))
         routes = [line for lines in every for line in lines if "dev td" in line]
         return links + routes + [p.name for p in (self.directory / "netns").glob("*")]
+
+
+@contextmanager
+def running(directory: Path, six: str = "") -> Iterator[Node]:
+    """A node whose agent runs, until the end of the block; `six`: with this prefix of IPv6."""
+    with lab() as spaces:
+        made = Node(directory, spaces)
+        try:
+            made.start(six=six)
+            yield made
+        finally:
+            made.kill()
+            unmount_all(directory / "netns")
 
 
 def wait_for(path: Path) -> None:

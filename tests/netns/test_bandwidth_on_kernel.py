@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from netns.cnilab import Node
-from netns.podlab import ip, lab, unmount_all
+from netns.cnilab import Node, running
+from netns.podlab import ip
 from tandem.base.netns import in_netns
 
 pytestmark = pytest.mark.root
@@ -24,14 +24,8 @@ PORT: Final = 8000
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with lab() as spaces:
-        made = Node(tmp_path, spaces)
-        try:
-            made.start(six="fd00:10:244::/64")
-            yield made
-        finally:
-            made.kill()
-            unmount_all(tmp_path / "netns")
+    with running(tmp_path, "fd00:10:244::/64") as made:
+        yield made
 
 
 def rate(sender: str, receiver: str, address: str) -> float:

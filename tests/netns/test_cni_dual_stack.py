@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netns.cnilab import Node, dial
-from netns.podlab import ip, lab, unmount_all
+from netns.cnilab import Node, dial, running
+from netns.podlab import ip
 from tandem.base.netns import in_netns
 
 pytestmark = pytest.mark.root
@@ -31,14 +31,8 @@ AT_NODE = {
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with lab() as spaces:
-        made = Node(tmp_path, spaces)
-        try:
-            made.start(six=PREFIX)
-            yield made
-        finally:
-            made.kill()
-            unmount_all(tmp_path / "netns")
+    with running(tmp_path, PREFIX) as made:
+        yield made
 
 
 def serving(netns: str) -> socket.socket:

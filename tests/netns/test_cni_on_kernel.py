@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from netns.cni_agent import STALLED
-from netns.cnilab import Node, answering, dial, wait_for
-from netns.podlab import ip, lab, unmount_all
+from netns.cnilab import Node, answering, dial, running, wait_for
+from netns.podlab import ip
 from unit.tandem_cni.courier import Done, run
 
 pytestmark = pytest.mark.root
@@ -19,14 +19,8 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with lab() as spaces:
-        made = Node(tmp_path, spaces)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.kill()
-            unmount_all(tmp_path / "netns")
+    with running(tmp_path) as made:
+        yield made
 
 
 def test_pods_of_a_node_reach_each_other_under_their_own_addresses(node: Node) -> None:

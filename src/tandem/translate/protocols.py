@@ -6,14 +6,14 @@ client sends first, unless the port is known for servers that speak before their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import Gateway, backends_of
-from tandem.ir.mesh import Backend, BytesMatch, Forward, RouteTable
+from tandem.ir.mesh import BytesMatch, RouteTable, sent_to
 from tandem.model.core import Service, ServicePort
 from tandem.model.speakers import is_known, opaque_ports
 
@@ -117,7 +117,7 @@ def _ports_named(
     for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
-        for backend in _destinations(table):
+        for backend in (one for route in table.routes for one in sent_to(route)):
             key = f"{backend.namespace}/{backend.service}"
             if {0, backend.port}.isdisjoint(only_bytes.get(key, ())):  # its own routes say more than those to it
                 found.setdefault(key, set()).add(backend.port)
@@ -125,13 +125,6 @@ def _ports_named(
         for backend in backends_of(gateway):
             found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
     return {key: frozenset(ports) for key, ports in found.items()}
-
-
-def _destinations(table: RouteTable) -> Iterator[Backend]:
-    """Where its requests go, and copies of them."""
-    for route in table.routes:
-        yield from route.action.backends if isinstance(route.action, Forward) else ()
-        yield from (mirror.backend for mirror in route.mirrors)
 
 
 def undeclared(port: ServicePort) -> bool:

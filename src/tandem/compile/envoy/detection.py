@@ -19,10 +19,8 @@ REQUESTS: Final[Json] = {**_PLAIN, "application_protocols": ["http/1.0", "http/1
 BOUND: Final = "0.200s"
 """So long a silent client is waited for; then a connection is bytes, and a server that speaks first is heard."""
 
-PROTOCOLS_KEY: Final = "envoy.network.application_protocols"
-
 SAYS_REQUESTS: Final[Json] = {
-    "object_key": PROTOCOLS_KEY,
+    "object_key": "envoy.network.application_protocols",
     "format_string": {"text_format_source": {"inline_string": ALPN_HTTP}},
     "shared_with_upstream": "ONCE",
 }

@@ -195,7 +195,7 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     """Every port that the pod can dial: of Services by name, then of other hosts, its own namespace's first."""
     labels = frozenset(pod.labels)
     found: list[PortScope] = []
-    for key in (*_inside(view.services), *_seen(view.services, pod.namespace)):
+    for key in (*inside(view.services), *_seen(view.services, pod.namespace)):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
         client = pod.uid if table and called(table) else None
@@ -215,12 +215,16 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     return tuple(found)
 
 
+def _answering(key: str, table: RouteTable | None) -> set[str]:
+    """The Service and every backend that its table names for requests."""
+    actions = (route.action for route in table.routes) if table is not None else ()
+    named = (backend for action in actions if isinstance(action, Forward) for backend in action.backends)
+    return {key, *(f"{backend.namespace}/{backend.service}" for backend in named)}
+
+
 def _concerns(calling: Calling, key: str, table: RouteTable | None) -> bool:
     """Whether what is sent to a Service may go where these calls have limits of their own."""
-    asked = {key}
-    for route in table.routes if table is not None else ():
-        if isinstance(route.action, Forward):
-            asked |= {f"{one.namespace}/{one.service}" for one in route.action.backends}
+    asked = _answering(key, table)
     for sent in table.bytes if table is not None else ():
         asked |= {f"{one.namespace}/{one.service}" for one in sent.backends}
     return any(calling.of(*one.split("/", 1)) is not None for one in asked)
@@ -232,7 +236,8 @@ def host_of(service: Service, domain: str) -> str:
 
 
 @same_as_before
-def _inside(services: Mapping[str, Service]) -> tuple[str, ...]:
+def inside(services: Mapping[str, Service]) -> tuple[str, ...]:
+    """The Services that are no hosts outside, by name."""
     return tuple(key for key in sorted(services) if services[key].external is None)
 
 
@@ -250,10 +255,7 @@ def _seen(services: Mapping[str, Service], namespace: str) -> list[str]:
 
 def _hashes(view: NodeView, key: str, table: RouteTable | None) -> Hashes:
     """Of the Service and of every backend that its table names."""
-    asked = {key}
-    for route in table.routes if table is not None else ():
-        if isinstance(route.action, Forward):
-            asked |= {f"{backend.namespace}/{backend.service}" for backend in route.action.backends}
+    asked = _answering(key, table)
     found: list[tuple[str, tuple[HashKey, ...]]] = []
     for name in sorted(asked & view.policies.keys() & view.services.keys()):
         found += service_hashes(view.services[name], view.policies[name])

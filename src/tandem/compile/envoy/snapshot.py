@@ -42,7 +42,7 @@ from tandem.compile.envoy.locality import Outlook, located
 from tandem.compile.envoy.outbound import Dials, Ports, dialled, dials_of, outbound_listener, told_of
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
-from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
+from tandem.compile.envoy.scope import Hashes, called, inside, scopes_of, service_hashes, source_limits
 from tandem.compile.gateways import with_gateways_behind
 from tandem.compile.reach import local, near, serving
 from tandem.ir.calling import Calling
@@ -292,7 +292,7 @@ def _called_apart(view: NodeView, meshed: list[AttachedPod]) -> Iterator[tuple[R
     behind = _behind(view)
     groups = {(one.namespace, one.service): one for attached in meshed if (one := attached.pod.calling) is not None}
     for _, calling in sorted(groups.items()):
-        for key in sorted(key for key, service in view.services.items() if service.external is None):
+        for key in inside(view.services):
             yield from calling_clusters(
                 view.services[key],
                 policy=_policy(view, view.services[key], view.policies.get(key)),

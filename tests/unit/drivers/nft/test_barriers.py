@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from netns.cnilab import Node
-from netns.podlab import lab, unmount_all
+from netns.cnilab import Node, running
 from tandem.base.netns import in_netns
 from tandem.drivers.nft.barriers import barriers, closes
 
@@ -53,14 +52,8 @@ def test_what_a_chain_does_with_all_that_pods_send(policy: str, rules: list[Any]
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with lab() as spaces:
-        made = Node(tmp_path, spaces)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.kill()
-            unmount_all(tmp_path / "netns")
+    with running(tmp_path) as made:
+        yield made
 
 
 def run(netns: str, *commands: str) -> None:
