@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -19,12 +20,14 @@ from tandem.drivers.bpf.port import Held
 from tandem.drivers.bpf.real import KernelFastPath
 from tandem.model.core import Pod
 from tandem.runtime.established import end_denied
+from tandem.state.ownership import ENDED_BY_DESTINATION, ENDED_BY_SOURCE
 
 pytestmark = pytest.mark.root
 
 FAMILIES = ("10.244.0.2", "fd00:10:244::2")
 DENY = policy("deny-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[], policyTypes=["Ingress"])
 ALLOW = policy("allow-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[{}], policyTypes=["Ingress"])
+ACK, FIN_ACK = 0x10, 0x11
 TRANSPARENT = 19
 """IP_TRANSPARENT of linux/in.h."""
 TAKE_OVER = (
@@ -127,35 +130,127 @@ def test_a_pod_cannot_use_the_connection_of_another(lab: FastLab) -> None:
         talk(client, server)
 
 
-def _send(lab: FastLab, sender: Pod, port: int) -> None:
-    """A packet of the client's connection, put on the link of a pod."""
+def _send(lab: FastLab, sender: Pod, port: int, flags: int = ACK) -> None:
+    """A packet of the client's connection, put on the link of a pod; of the web pod: an answer."""
     gateway = lab.run(lab.node, f"cat /sys/class/net/{ifname_of(sender)}/address").strip()
     ethernet = bytes.fromhex((gateway + lab.mac(sender.metadata.name)).replace(":", "")) + b"\x08\x00"
-    addresses = socket.inet_aton("10.244.0.3") + socket.inet_aton("10.244.0.2")
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + addresses
+    addresses, ports = ["10.244.0.3", "10.244.0.2"], [port, PORT]
+    if sender is WEB:
+        addresses, ports = addresses[::-1], ports[::-1]
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + b"".join(map(socket.inet_aton, addresses))
     words = sum(struct.unpack("!10H", header))
     checksum = struct.pack("!H", 0xFFFF & ~((words & 0xFFFF) + (words >> 16)))
-    tcp = struct.pack("!HHIIBBHHH", port, PORT, 1, 1, 0x50, 0x10, 100, 0, 0)
+    tcp = struct.pack("!HHIIBBHHH", *ports, 1, 1, 0x50, flags, 100, 0, 0)
     with in_netns(f"/run/netns/{lab.netns_of(sender)}", _tap) as wire:
         wire.send(ethernet + header[:10] + checksum + header[12:] + tcp)
 
 
 @pytest.mark.parametrize("address", FAMILIES)
-def test_an_end_after_much_that_was_not_seen_is_tracked_and_the_port_is_free_again(lab: FastLab, address: str) -> None:
+def test_all_but_the_beginning_goes_the_fast_path_and_what_has_ended_is_soon_forgotten(
+    lab: FastLab, address: str
+) -> None:
+    fast, slow = lab.packets(), lab.through_the_node(WEB) + lab.through_the_node(CLIENT)
     with connection(lab, address) as (client, server):
         talk(client, server, times=100, size=10_000)
         port = client.getsockname()[1]
+        (line,) = lab.tracked(port)
+        assert "[ASSURED]" in line
+        assert lab.remaining(port) > 400_000
         server.close()
         assert client.recv(1) == b""
         client.close()
     (line,) = lab.tracked(port)
-    assert " TIME_WAIT " in line or " LAST_ACK " in line
+    assert f" mark={ENDED_BY_SOURCE | ENDED_BY_DESTINATION} " in line
+    assert lab.remaining(port) <= 10
+    assert lab.packets() - fast >= 203, "a confirmation, 200 of data, two ends"
+    assert lab.through_the_node(WEB) + lab.through_the_node(CLIENT) == slow + 2
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_a_connection_from_the_port_of_one_that_has_ended_is_a_new_one(lab: FastLab, address: str) -> None:
+    lab.within(lab.node, "nft add table inet new; nft 'add chain inet new c { type filter hook forward priority 5; }'")
+    lab.within(lab.node, f"nft add rule inet new c tcp dport {PORT} ct state new counter")
+    with connection(lab, address) as (client, server):
+        port = client.getsockname()[1]
+        server.close()
+        assert client.recv(1) == b""
+        client.close()
+    assert _new(lab) == 1
     with listen(lab, WEB, address) as listening, dial(lab, CLIENT, address, source=port) as again:
         accepted, _ = listening.accept()
         with accepted:
             talk(again, accepted, times=10)
             (line,) = lab.tracked(port)
-            assert " ESTABLISHED " in line
+            assert " mark=0 " in line
+            assert lab.remaining(port) > 400_000
+    assert _new(lab) == 2
+    lab.run(lab.node, "nft delete table inet new")
+
+
+def _new(lab: FastLab) -> int:
+    found = re.search(r"counter packets (\d+)", lab.run(lab.node, "nft list table inet new"))
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_one_that_is_half_closed_lives_while_the_other_end_speaks(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        port = client.getsockname()[1]
+        family = "ipv6" if ":" in address else "ipv4"
+        client.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        assert f" mark={ENDED_BY_SOURCE} " in lab.tracked(port)[0]
+        assert 60 < lab.remaining(port) <= 120
+        lab.run(lab.node, f"conntrack -U -f {family} -p tcp --sport {port} -t 30")
+        slow = lab.through_the_node(CLIENT)
+        server.sendall(b"x")
+        assert client.recv(1) == b"x"
+        assert lab.remaining(port) > 60
+        server.close()
+        assert client.recv(1) == b""
+        assert lab.remaining(port) <= 10
+        assert lab.through_the_node(CLIENT) == slow
+
+
+def test_an_end_that_is_sent_again_is_not_taken_for_the_other_ones(lab: FastLab) -> None:
+    with connection(lab) as (client, server):
+        port = client.getsockname()[1]
+        client.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        fast = lab.packets()
+        _send(lab, CLIENT, port, flags=FIN_ACK)
+        assert lab.packets() > fast
+        assert f" mark={ENDED_BY_SOURCE} " in lab.tracked(port)[0]
+        assert lab.remaining(port) > 60
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_the_state_of_what_lasts_is_put_right(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        port, slow = client.getsockname()[1], lab.through_the_node(WEB)
+        while lab.remaining(port) > 432_000 - 2:
+            time.sleep(0.1)
+        talk(client, server)
+        assert " ESTABLISHED " in lab.tracked(port)[0]
+        assert lab.through_the_node(WEB) == slow + 1
+        talk(client, server, times=100)
+        assert lab.through_the_node(WEB) == slow + 1
+
+
+def test_the_destination_cannot_confirm_a_connection(lab: FastLab) -> None:
+    lab.shell(CLIENT, "nft 'table ip hold { chain c { type filter hook output priority 0; tcp flags ack drop; }; }'")
+    with listen(lab, WEB, "10.244.0.2"), dial(lab, CLIENT, "10.244.0.2") as client:
+        port, fast = client.getsockname()[1], lab.packets()
+        _send(lab, WEB, port)
+        assert " SYN_RECV " in lab.tracked(port)[0]
+        assert "[ASSURED]" not in lab.tracked(port)[0]
+        assert lab.packets() == fast
+        lab.shell(CLIENT, "nft delete table ip hold")
+        client.sendall(b"x")
+        while "[ASSURED]" not in lab.tracked(port)[0]:
+            pass  # it, or what the client says again, is under way
+        assert lab.packets() > fast
 
 
 @pytest.mark.parametrize("address", FAMILIES)

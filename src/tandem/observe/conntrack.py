@@ -20,15 +20,18 @@ import msgspec
 
 from tandem.base.netlink import attribute, attributes, message, messages
 from tandem.base.problems import DriverError
+from tandem.state.ownership import ENDED_BY_DESTINATION, ENDED_BY_SOURCE
 
 _NETLINK_NETFILTER: Final = 12
 _GET: Final = (1 << 8) | 1
 _DELETE: Final = (1 << 8) | 2
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
-_ORIGINAL, _REPLY, _PROTOINFO = 1, 2, 4
+_ORIGINAL, _REPLY, _PROTOINFO, _MARK = 1, 2, 4, 8
 _OVER: Final = frozenset({7, 8})
 """TIME_WAIT and CLOSE (enum tcp_conntrack)."""
+_ENDED: Final = ENDED_BY_SOURCE | ENDED_BY_DESTINATION
+"""The same of a connection whose ends went the fast path."""
 _NESTED: Final = 0x8000
 _PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP"}
 _AT_ONCE: Final = 64
@@ -81,13 +84,13 @@ def connections(data: bytes) -> Iterator[Connection]:
             dialled_port=dialled_port,
             source_port=source_port,
             seen_as=(seen, seen_port),
-            over=_PROTOINFO in found and _over(found[_PROTOINFO]),
+            over=_PROTOINFO in found and _over(found[_PROTOINFO], found.get(_MARK, b"")),
         )
 
 
-def _over(protoinfo: bytes) -> bool:
+def _over(protoinfo: bytes, mark: bytes) -> bool:
     tcp = dict(attributes(dict(attributes(protoinfo)).get(1, b"")))
-    return tcp.get(1, b"\0")[0] in _OVER
+    return tcp.get(1, b"\0")[0] in _OVER or int.from_bytes(mark, "big") & _ENDED == _ENDED
 
 
 def _tuple(data: bytes) -> tuple[str, str, str, int, int]:

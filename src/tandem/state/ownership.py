@@ -73,6 +73,10 @@ INBOUND_MARK: Final = 0x53A
 INBOUND_CONNECTION: Final = 0x53_053A
 """Connection mark of those. Services number endpoints in the same field, in a pod behind another plugin: below 1 << 17
 and from 1 << 31 (`compile/nft/services.py`)."""
+ENDED_BY_SOURCE: Final = 1 << 28
+ENDED_BY_DESTINATION: Final = 1 << 29
+"""Bits of the connection mark in the node's namespace: which ends of a connection have sent FIN by the fast path."""
+
 TPROXY_MARK: Final = 0x53B
 """Set on packets that a pod's namespace hands to Envoy's transparent inbound socket."""
 

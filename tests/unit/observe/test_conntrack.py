@@ -21,10 +21,12 @@ def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:
     return attribute(0x8001, ip) + attribute(0x8002, attribute(1, b"\x06") + ports)
 
 
-def _message(original: bytes, reply: bytes, state: int | None = None) -> bytes:
+def _message(original: bytes, reply: bytes, state: int | None = None, mark: int = 0) -> bytes:
     body = b"\x02\0\0\0" + attribute(0x8001, original) + attribute(0x8002, reply)
     if state is not None:
         body += attribute(0x8004, attribute(0x8001, attribute(1, bytes([state]))))
+    if mark:
+        body += attribute(8, struct.pack(">I", mark))
     return struct.pack("=IHHII", 16 + len(body), 0x100, 2, 0, 0) + body
 
 
@@ -51,6 +53,15 @@ def test_both_ends_are_read_as_they_are_and_as_the_destination_sees_them() -> No
 def test_a_connection_of_tcp_may_be_over(state: int | None, over: bool) -> None:  # noqa: FBT001
     pair = _tuple("10.244.0.3", "10.244.0.2", 1, 2), _tuple("10.244.0.2", "10.244.0.3", 2, 1)
     (found,) = connections(_message(*pair, state))
+    assert found.over is over
+
+
+@pytest.mark.parametrize(
+    ("mark", "over"), [(1 << 28, False), (1 << 29, False), (3 << 28, True), (3 << 28 | 1, True), (0x1FFFF, False)]
+)
+def test_it_is_over_when_both_ends_ended_it_by_the_fast_path(mark: int, over: bool) -> None:  # noqa: FBT001
+    pair = _tuple("10.244.0.3", "10.244.0.2", 1, 2), _tuple("10.244.0.2", "10.244.0.3", 2, 1)
+    (found,) = connections(_message(*pair, 3, mark))
     assert found.over is over
 
 

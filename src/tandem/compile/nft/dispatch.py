@@ -47,9 +47,10 @@ _ENDS: Final = {4: (Field.CT_CLIENT4, Field.CT_SERVER4), 6: (Field.CT_CLIENT6, F
 _DROP: Final = (nft.Counter(), nft.Drop())
 # Both links of a connection may have another MTU than what lies between: pods older than the fabric, peers outside. The
 # answer to a SYN meets no rule (it is a reply): its offer is the pod's own link's, and beyond that the node says ICMP.
+# Between two pods of the node nothing lies, and to look up the route back takes 0.8 us for each rule.
 _SEGMENT_SIZE: Final = tuple(
-    nft.Rule(match=(nft.Syn(), nft.Is(link, POD_LINKS)), then=(nft.ClampMss(),))
-    for link in (Field.IIFNAME, Field.OIFNAME)
+    nft.Rule(match=(nft.Is(link, POD_LINKS), nft.Is(other, POD_LINKS, negate=True), nft.Syn()), then=(nft.ClampMss(),))
+    for link, other in ((Field.IIFNAME, Field.OIFNAME), (Field.OIFNAME, Field.IIFNAME))
 )
 
 

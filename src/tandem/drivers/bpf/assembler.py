@@ -116,6 +116,11 @@ def both(to: Register, value: int) -> Instruction:
     return _operation(_ALU64, 0x50, to, value)
 
 
+def either(to: Register, value: int) -> Instruction:
+    """`to |= value`."""
+    return _operation(_ALU64, 0x40, to, value)
+
+
 def goto(label: str) -> Instruction:
     """Always."""
     return Instruction(code=_JUMP, label=label)

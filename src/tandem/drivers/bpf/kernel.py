@@ -35,7 +35,7 @@ def read_kernel() -> tuple[Kernel, tuple[int, ...]]:
     except FileNotFoundError as error:
         raise DriverError("the kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)") from error
     except BtfError as error:
-        raise DriverError(f"connection tracking is closed to programs: {error} (Linux 6.0 or newer)") from error
+        raise DriverError(f"connection tracking is closed to programs: {error} (Linux 6.1 or newer)") from error
 
 
 def _types() -> tuple[Btf, tuple[int, ...]]:
@@ -51,10 +51,12 @@ def _kernel(types: Btf, *, module: int) -> Kernel:
         lookup=types.number("bpf_skb_ct_lookup", FUNCTION),
         release=types.number("bpf_ct_release", FUNCTION),
         change_timeout=types.number("bpf_ct_change_timeout", FUNCTION),
+        change_status=types.number("bpf_ct_change_status", FUNCTION),
         module=module,
         status=types.offset("nf_conn.status"),
         timeout=types.offset("nf_conn.timeout"),
         state=types.offset("nf_conn.proto.tcp.state"),
+        mark=types.offset("nf_conn.mark"),
         hertz=round(1 / time.clock_getres(_COARSE_CLOCK)),
         established=min(_silence(), _LONGEST),
     )

@@ -2,8 +2,9 @@
 
 Such a packet does not pass the node's IP stack; every other one goes on as if there were no program. Connection
 tracking is asked at each packet what is established: a connection whose entry is deleted, because policy denies it now,
-is back in the chains with its next packet. What begins, ends, is translated or reported is seen by the chains
-(docs/design/0030). Instructions and not C: they need no compiler where they are used.
+is back in the chains with its next packet. What begins, is reset, translated or reported is seen by the chains. What
+ends is not: the program notes in the entry who has sent FIN, and lets it expire soon, or at once when a connection
+begins anew (docs/design/0030). Instructions and not C: they need no compiler where they are used.
 
 The kernel lends connection tracking to programs under the GPL only: beside the licence of the tree, this module is
 under the GNU General Public License, version 2, as well.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,7 @@ from tandem.drivers.bpf.assembler import (
     both,
     call,
     call_kernel,
+    either,
     goto,
     if_equal,
     if_less,
@@ -51,6 +53,7 @@ from tandem.drivers.bpf.assembler import (
     store,
     subtract32,
 )
+from tandem.state.ownership import ENDED_BY_DESTINATION, ENDED_BY_SOURCE
 
 END: Final = struct.Struct("=II6s6s")
 """Of an address in the map: index and MTU of its host link, then MAC addresses as a packet for it has them."""
@@ -65,12 +68,14 @@ class Kernel:
     """Numbers of functions in BTF."""
     release: int
     change_timeout: int
+    change_status: int
     module: int
     """Whose functions they are: 0 the kernel's own, else where in the program's list of BTF."""
     status: int
     """Offsets within a connection's entry."""
     timeout: int
     state: int
+    mark: int
     hertz: int
     """Jiffies a second."""
     established: int
@@ -97,19 +102,26 @@ _TO_US: Final = 0
 # Ethernet, then IP, then TCP.
 _ETHERNET: Final = 14
 _TCP_HEADER, _TCP_FLAGS = 20, 13
-_FIN_SYN_RST_ACK, _ACK = 0x17, 0x10
+_FIN_SYN_RST_ACK, _FIN, _SYN, _ACK = 0x17, 0x01, 0x02, 0x10
 _TCP: Final = 6
 # enum ip_conntrack_status: SEEN_REPLY, ASSURED and CONFIRMED are set, and none of SRC_NAT, DST_NAT, SEQ_ADJUST, DYING,
 # TEMPLATE, UNTRACKED, HELPER, OFFLOAD, HW_OFFLOAD.
 _ESTABLISHED_STATUS: Final = 0x000E
 _STATUS_MASK: Final = _ESTABLISHED_STATUS | 0x10 | 0x20 | 0x40 | 0x200 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000
-_ESTABLISHED: Final = 3
-"""enum tcp_conntrack."""
+_ASSURED: Final = 0x0004
+_ANSWERED, _ESTABLISHED = 2, 3
+"""enum tcp_conntrack: SYN_RECV and ESTABLISHED."""
+_BY_SOURCE: Final = 0
+"""enum ip_conntrack_dir, of a packet: IP_CT_DIR_ORIGINAL."""
+_YOUNG_SECONDS: Final = 1
+_HALF_ENDED_SECONDS, _ENDED_SECONDS = 120, 10
+"""How long an entry lives without a packet after the first FIN, and after that of the other end."""
+_ENDED: Final = ENDED_BY_SOURCE | ENDED_BY_DESTINATION
 _HERE: Final = -1
 """BPF_F_CURRENT_NETNS."""
-# On the stack, below its end: the connection (struct bpf_sock_tuple), struct bpf_ct_opts, the counter's index.
-_TUPLE, _OPTIONS, _INDEX = -40, -56, -64
-_OPTIONS_SIZE: Final = 12
+# On the stack, below its end: the connection (struct bpf_sock_tuple), struct bpf_ct_opts, the counter's index, flags.
+_TUPLE, _OPTIONS, _INDEX, _FLAGS = -40, -56, -64, -68
+_OPTIONS_SIZE, _DIRECTION = 12, 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +175,7 @@ def _program(kernel: Kernel, maps: Maps) -> Program:
         yield from _entry(family, kernel)
         yield from _count(maps.count, f"counted {family.version}")
         yield from _forward(family)
+    yield from _anew(kernel)
     yield Label("release")
     yield move(R1, R9)
     yield call_kernel(kernel.release, kernel.module)
@@ -171,8 +184,8 @@ def _program(kernel: Kernel, maps: Maps) -> Program:
     yield leave()
 
 
-def _headers(family: _Family) -> Iterator[Instruction]:
-    """Plain TCP with ACK, and without SYN, FIN and RST, that may be forwarded; the connection to the stack."""
+def _headers(family: _Family) -> Iterator[Instruction | Label]:
+    """TCP that may be forwarded and is no reset, connection and flags to the stack. Of SYN only what stands alone."""
     tcp = _ETHERNET + family.header
     yield move(R2, R7)
     yield add(R2, tcp + _TCP_HEADER)
@@ -191,7 +204,11 @@ def _headers(family: _Family) -> Iterator[Instruction]:
     yield if_less(R1, 2, "go on")
     yield load(R1, R7, tcp + _TCP_FLAGS, 1)
     yield both(R1, _FIN_SYN_RST_ACK)
-    yield if_unequal(R1, _ACK, "go on")
+    yield store(STACK, _FLAGS, R1, 4)
+    yield if_equal(R1, _ACK, f"read {family.version}")
+    yield if_equal(R1, _ACK | _FIN, f"read {family.version}")
+    yield if_unequal(R1, _SYN, "go on")
+    yield Label(f"read {family.version}")
     for at in range(0, 2 * family.address, 4):
         yield load(R1, R7, _ETHERNET + family.addresses + at, 4)
         yield store(STACK, _TUPLE + at, R1, 4)
@@ -221,7 +238,8 @@ def _ends(family: _Family, ends: int) -> Iterator[Instruction]:
 
 
 def _entry(family: _Family, kernel: Kernel) -> Iterator[Instruction | Label]:
-    """Connection tracking has it as established and translates nothing; its entry is kept from expiring."""
+    """Connection tracking has it as established and translates nothing; its entry lives as long as it should."""
+    name = f"{{}} {family.version}".format
     yield store(STACK, _OPTIONS, _HERE, 4)
     yield store(STACK, _OPTIONS + 4, 0, 4)
     yield store(STACK, _OPTIONS + 8, _TCP, 4)
@@ -235,23 +253,100 @@ def _entry(family: _Family, kernel: Kernel) -> Iterator[Instruction | Label]:
     yield call_kernel(kernel.lookup, kernel.module)
     yield if_equal(R0, 0, "go on")
     yield move(R9, R0)  # R9: the entry
-    yield load(R1, R9, kernel.status, 8)
-    yield both(R1, _STATUS_MASK)
-    yield if_unequal(R1, _ESTABLISHED_STATUS, "release")
-    yield load(R1, R9, kernel.state, 1)
-    yield if_unequal(R1, _ESTABLISHED, "release")
-    kept = f"kept {family.version}"
     yield call(_JIFFIES)
     yield load(R1, R9, kernel.timeout, 4)
-    yield subtract32(R1, R0)
+    yield subtract32(R1, R0)  # R1: jiffies that it has left; R5: flags
+    yield load(R5, STACK, _FLAGS, 4)
+    yield if_equal(R5, _SYN, "anew")
+    yield from _young(kernel, name)
+    yield Label(name("established"))
+    yield if_equal(R5, _ACK | _FIN, name("ends"))
+    yield from _life(kernel, name)
     # Written at half time, not with each packet as the chains would: an entry is shared between processors.
-    yield if_more_signed32(R1, kernel.established * kernel.hertz // 2, kept)
+    yield if_more_signed32(R1, R3, name("kept"))
+    yield goto(name("write"))
+    yield Label(name("ends"))
+    yield from _note_end(kernel, name)
+    yield from _life(kernel, lambda what: name(f"{what} of an end"))
+    yield Label(name("write"))
     yield move(R1, R9)
-    yield move(R2, kernel.established * 1000)
     yield call_kernel(kernel.change_timeout, kernel.module)
-    yield Label(kept)
+    yield Label(name("kept"))
     yield move(R1, R9)
     yield call_kernel(kernel.release, kernel.module)
+
+
+def _young(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction | Label]:
+    """Go on at "established" with what is, or has been answered and is confirmed by its source.
+
+    The confirmation goes the fast path too: the entry is made assured, its state stays. A packet of the source that
+    comes a second later goes up the stack, and so the state of what lasts is put right.
+    """
+    yield load(R2, R9, kernel.status, 8)
+    yield move(R3, R2)
+    yield both(R3, _STATUS_MASK)
+    yield load(R4, R9, kernel.state, 1)
+    yield if_equal(R3, _ESTABLISHED_STATUS, name("assured"))
+    yield if_unequal(R3, _ESTABLISHED_STATUS & ~_ASSURED, "release")
+    yield if_unequal(R4, _ANSWERED, "release")
+    yield if_unequal(R5, _ACK, "release")
+    yield load(R3, STACK, _OPTIONS + _DIRECTION, 1)
+    yield if_unequal(R3, _BY_SOURCE, "release")
+    yield move(R1, R9)
+    yield either(R2, _ASSURED)
+    yield call_kernel(kernel.change_status, kernel.module)
+    yield move(R2, kernel.established * 1000)
+    yield goto(name("write"))
+    yield Label(name("assured"))
+    yield if_equal(R4, _ESTABLISHED, name("established"))
+    yield if_unequal(R4, _ANSWERED, "release")
+    yield load(R3, R9, kernel.mark, 4)
+    yield both(R3, _ENDED)
+    yield if_unequal(R3, 0, name("established"))
+    yield load(R3, STACK, _OPTIONS + _DIRECTION, 1)
+    yield if_unequal(R3, _BY_SOURCE, name("established"))
+    yield move(R3, (kernel.established - _YOUNG_SECONDS) * kernel.hertz)
+    yield if_more_signed32(R3, R1, "release")
+
+
+def _life(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction | Label]:
+    """R2: milliseconds that the entry shall live without a packet. R3: half of it in jiffies. R4 is lost."""
+    yield load(R4, R9, kernel.mark, 4)
+    yield both(R4, _ENDED)
+    for noted, seconds in (
+        (0, kernel.established),
+        (_ENDED, _ENDED_SECONDS),
+        (None, _HALF_ENDED_SECONDS),
+    ):
+        yield move(R2, seconds * 1000)
+        yield move(R3, seconds * kernel.hertz // 2)
+        if noted is not None:
+            yield if_equal(R4, noted, name("lives"))
+    yield Label(name("lives"))
+
+
+def _note_end(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction | Label]:
+    """Who sends FIN. Two ends may write at once, and one of the two is lost: the entry lives as if half ended."""
+    yield load(R1, R9, kernel.mark, 4)
+    yield load(R2, STACK, _OPTIONS + _DIRECTION, 1)
+    yield if_unequal(R2, _BY_SOURCE, name("answers"))
+    yield either(R1, ENDED_BY_SOURCE)
+    yield goto(name("noted"))
+    yield Label(name("answers"))
+    yield either(R1, ENDED_BY_DESTINATION)
+    yield Label(name("noted"))
+    yield store(R9, kernel.mark, R1, 4)
+
+
+def _anew(kernel: Kernel) -> Iterator[Instruction | Label]:
+    """A connection begins where one has ended: that entry expires now, so that the chains judge this one as new."""
+    yield Label("anew")
+    yield load(R1, R9, kernel.mark, 4)
+    yield both(R1, _ENDED)
+    yield if_equal(R1, 0, "release")
+    yield move(R1, R9)
+    yield move(R2, 0)
+    yield call_kernel(kernel.change_timeout, kernel.module)
 
 
 def _count(count: int, done: str) -> Iterator[Instruction | Label]:
