@@ -292,6 +292,13 @@ OTHERS = st.one_of(
         LABELS,
     ),
     st.builds(
+        lambda n, s, to, whom: dr(f"c{n}", ns=s, host=f"s{n}.{to}.svc.cluster.local", **whom),
+        NUMBERS,
+        SPACES,
+        SPACES,
+        st.sampled_from(({}, {"exportTo": ["."]}, {"workloadSelector": {"matchLabels": {"app": "a"}}})),
+    ),
+    st.builds(
         lambda n, s: httproute(f"hr{n}", ns=s, parentRefs=[parent(f"s{n}")], rules=[{"name": "r"}]), NUMBERS, SPACES
     ),
     st.builds(

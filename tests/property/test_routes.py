@@ -13,7 +13,9 @@ from hypothesis import given, settings
 import linkerdworlds
 from builders import service
 from meshworlds import canary, dr, grant, grpcroute, httproute, vs
+from tandem.compile.envoy.callers import among_of, policy_among
 from tandem.ir.mesh import (
+    Backend,
     Exact,
     Forward,
     MeshIR,
@@ -108,10 +110,22 @@ def from_ir(ir: MeshIR, request: Request) -> Answer:
         return route.action.status, (), "" if route.action.status == 404 else rule
     assert isinstance(route.action, Forward)
     found = []
+    unknown = [_is_unknown(ir, request, backend) for backend in route.action.backends]
+    if any(unknown) and all(u or "!" in b.service for u, b in zip(unknown, route.action.backends, strict=True)):
+        return 503, (), rule
     for backend in route.action.backends:
         name = backend.service.partition("!")[0]
         found.append((backend.namespace, name, backend.port or request.port, backend.subset, backend.weight))
     return 0, tuple(found), rule
+
+
+def _is_unknown(ir: MeshIR, request: Request, backend: Backend) -> bool:
+    """Whether this caller's proxy has no cluster for it: its rules define no such subset."""
+    key = f"{backend.namespace}/{backend.service}"
+    who = dict(among_of(ir.policies, request.source_namespace, tuple(request.source_labels.items()))).get(key, "")
+    policy = policy_among(ir.policies.get(key), who)
+    known = {s.name for s in policy.subsets} if policy is not None else set()
+    return bool(backend.subset) and backend.subset not in known
 
 
 def from_reference(world: World, request: Request) -> Answer:
@@ -207,8 +221,11 @@ rules = st.builds(
                 lambda names: [{"name": n, "labels": {"version": n}} for n in names]
             ),
         },
-        optional={"exportTo": st.sampled_from((["*"], ["."]))},
-    ),
+        optional={
+            "exportTo": st.sampled_from((["*"], ["."], ["shop"])),
+            "workloadSelector": st.just({"matchLabels": {"app": "web"}}),
+        },
+    ).filter(lambda spec: "workloadSelector" not in spec or spec.get("exportTo", ["."]) == ["."]),
 )
 hr_matches = optional(
     path=st.builds(

@@ -185,6 +185,23 @@ def apart(namespace: str, service: str, cluster: str) -> str:
     return f"of/{namespace}/{service}/{cluster}"
 
 
+def callers(namespace: str, labels: tuple[tuple[str, str], ...] = ()) -> str:
+    """Those who call Services by rules of their own: all of a namespace, or those with these labels."""
+    return f"{namespace}~{digest(repr(labels), 6)}" if labels else namespace
+
+
+def for_callers(who: str, cluster: str) -> str:
+    """The same for these callers, for whom another rule holds; the EDS name is the same."""
+    return f"for/{who}/{cluster}"
+
+
+def callers_of(cluster: str) -> str:
+    """For which of them the cluster of a service port is; empty: for all others."""
+    parts = cluster.split("/")
+    at = 3 if parts[0] == "of" else 0
+    return parts[at + 1] if len(parts) > at + 1 and parts[at] == "for" else ""
+
+
 def version_of(cluster: str) -> str:
     """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other.
 
@@ -197,8 +214,9 @@ def version_of(cluster: str) -> str:
 def service_port(cluster: str) -> tuple[str, str, int, str] | None:
     """Namespace, Service, port and subset (empty: none) of the cluster of a service port, a gateway's own as well."""
     kind, *parts = cluster.removeprefix("alone/").split("/")
-    if kind == "of":
-        kind, *parts = "/".join(parts[2:]).removeprefix("alone/").split("/")
+    for among, many in (("of", 2), ("for", 1)):
+        if kind == among:
+            kind, *parts = "/".join(parts[many:]).removeprefix("alone/").split("/")
     if kind == "mirror" and parts[0] == _EDGE:
         kind, *parts = parts[3:] or [""]
     if kind not in {"svc", "pod"} or len(parts) < 3:

@@ -144,6 +144,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """The Service of its namespace that stands for it: what comes to that one's own addresses comes to the gateway."""
     trusted_hops: int = 0
     """So many proxies in front of it say in `x-forwarded-for` who the client is."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Those that its pods would have where others are told of it; some installations give other values to one."""
     paths: Paths = Paths.EDGE
     backend_tls: tuple[BackendTls, ...] = ()
     """Sorted by namespace, Service and port; others are spoken to by mTLS of the mesh, or in plain text."""

@@ -17,14 +17,19 @@ def certificates_needed(
     namespaces: AbstractSet[str],
 ) -> frozenset[str]:
     """Their names; `namespaces`: of the pods of the mesh on the node."""
-    found, reached = set[str](), set[str]()
+    found, reached = set[str](), set[tuple[str, str]]()
     for gateway in gateways:
         found |= certificates_of(gateway)
-        reached |= {f"{b.namespace}/{b.service}" for b in destinations_of(gateway)}
+        reached |= {(gateway.namespace, f"{b.namespace}/{b.service}") for b in destinations_of(gateway)}
+    everywhere = {key for _, key in reached}
     for key, policy in policies.items():
         names = policy.certificates
-        if names and (key in reached or is_seen(services.get(key), namespaces)):
+        if names and (key in everywhere or is_seen(services.get(key), namespaces)):
             found |= names
+        for one in policy.callers:
+            names, home = one.policy.certificates, {one.namespace}
+            if names and ((one.namespace, key) in reached or is_seen(services.get(key), namespaces & home)):
+                found |= names
     return frozenset(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 import msgspec
@@ -229,6 +230,19 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     places: tuple[Place, ...]
 
 
+class CallersPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds of a Service for some of its callers: pods and gateways of a namespace that carry all `labels`."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+    policy: TrafficPolicy
+    """In place of what holds for others; of no callers in turn."""
+
+    def covers(self, namespace: str, labels: Iterable[tuple[str, str]]) -> bool:
+        """Whether such a caller is one of them."""
+        return namespace == self.namespace and set(self.labels) <= set(labels)
+
+
 class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a DestinationRule says of one Service, and what is attached to it over that."""
 
@@ -241,10 +255,25 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     attached: tuple[Origin, ...] = ()
     failovers: tuple[Failover, ...] = ()
     """Of calls from pods and gateways."""
+    callers: tuple[CallersPolicy, ...] = ()
+    """For whom other things hold: of those that cover a caller the first."""
+
+    def each(self, change: Callable[[TrafficPolicy], TrafficPolicy]) -> TrafficPolicy:
+        """The policy changed, for everybody and for those callers."""
+        if not self.callers:
+            return change(self)
+        own = (msgspec.structs.replace(one, policy=change(one.policy)) for one in self.callers)
+        return msgspec.structs.replace(change(self), callers=tuple(own))
+
+    @property
+    def subset_names(self) -> tuple[str, ...]:
+        """Of the subsets that somebody may call, in order."""
+        every = (self, *(one.policy for one in self.callers))
+        return tuple(sorted({subset.name for policy in every for subset in policy.subsets}))
 
     @property
     def certificates(self) -> frozenset[str]:
-        """Names of the pairs of certificate and key that clients show."""
+        """Names of the pairs of certificate and key that clients show, but for those of `callers`."""
         parts = [self.traffic, *(p.traffic for p in self.ports)]
         for subset in self.subsets:
             parts += [subset.traffic] if subset.traffic is not None else []

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tandem.model.meta import Model, Object, Status
+from tandem.model.security import WorkloadSelector
 
 
 class StringMatch(Model, frozen=True, kw_only=True):
@@ -454,7 +455,7 @@ class DestinationRuleSpec(Model, frozen=True, kw_only=True):
     traffic_policy: TrafficPolicySpec | None = None
     subsets: tuple[SubsetSpec, ...] = ()
     export_to: tuple[str, ...] = ()
-    workload_selector: dict[str, Any] | None = None
+    workload_selector: WorkloadSelector | None = None
 
 
 class DestinationRule(Object, frozen=True, kw_only=True):

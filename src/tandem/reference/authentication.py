@@ -89,7 +89,7 @@ def selects(policy: Policy, at: Judging, world: World) -> bool:
     if isinstance(at, Gateway):
         if refs:
             return any(_means(ref, at, home) for ref in refs)
-        labels = _labels(at)
+        labels = labels_of(at)
     else:
         labels = at.metadata.labels
     if refs:
@@ -109,7 +109,7 @@ def _means(ref: TargetRef, gateway: Gateway, home: str) -> bool:
     return named and (home, ref.name) == gateway.key
 
 
-def _labels(gateway: Gateway) -> dict[str, str]:
+def labels_of(gateway: Gateway) -> dict[str, str]:
     """As Istio labels the pods of a gateway."""
     given = gateway.spec.infrastructure.labels or gateway.metadata.labels
     names = {f"{GROUP}/gateway-name": gateway.metadata.name}

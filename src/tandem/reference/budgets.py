@@ -13,11 +13,12 @@ from tandem.model.gateway import HTTPRoute, SessionPersistence
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import World
-from tandem.reference.request import RouteDecision, Share, Step
-from tandem.reference.virtualservices import age, destination_rules
+from tandem.reference.destinationrules import destination_rules
+from tandem.reference.request import Caller, RouteDecision, Share, Step
+from tandem.reference.support import age
 
 
-def budget(world: World, share: Share, attached: tuple[TrafficPolicy, ...]) -> Iterator[Step]:
+def budget(world: World, share: Share, attached: tuple[TrafficPolicy, ...], caller: Caller) -> Iterator[Step]:
     """What bounds retries; `attached`: TrafficPolicies at the port, then at the Service."""
     for policy in attached:
         if (own := policy.spec.retry_budget) is not None:
@@ -31,12 +32,12 @@ def budget(world: World, share: Share, attached: tuple[TrafficPolicy, ...]) -> I
             text = _part(str(asked.budget.percent), least, asked.budget.interval)
             yield Step(text=text, origin=standard.origin("spec.retryConstraint"))
             return
-    yield from _ruled(world, share)
+    yield from _ruled(world, share, caller)
 
 
-def _ruled(world: World, share: Share) -> Iterator[Step]:
+def _ruled(world: World, share: Share, caller: Caller) -> Iterator[Step]:
     """By DestinationRules; what a port has says all there is to say of it, and budgets are not among that."""
-    rules = destination_rules(world, share.namespace, share.service)
+    rules = destination_rules(world, (share.namespace, share.service), caller)
     subsets = ((r, f"spec.subsets[{i}]", s.traffic_policy, s.name) for r in rules for i, s in enumerate(r.spec.subsets))
     layers = [(rule, at, policy) for rule, at, policy, name in subsets if share.subset and name == share.subset][:1]
     for rule, at, policy in (*layers, *((rule, "spec", rule.spec.traffic_policy) for rule in rules)):

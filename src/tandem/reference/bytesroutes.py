@@ -20,8 +20,8 @@ from tandem.reference.authorization import says_bytes, speaks_http
 from tandem.reference.consulchains import is_http
 from tandem.reference.ends import is_inside
 from tandem.reference.request import Request, RouteDecision, Share, Step
-from tandem.reference.support import refused
-from tandem.reference.virtualservices import age, carried, exported, names_host
+from tandem.reference.support import age, refused
+from tandem.reference.virtualservices import carried, exported, names_host
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ def decide_bytes(world: World, request: Request, domain: str) -> RouteDecision |
         return RouteDecision(backends=(share,), steps=tuple(steps))
     routes = best.source.spec.tls if best.kind == "tls" else best.source.spec.tcp
     at = request.port, best.source.origin(f"spec.{best.kind}[{best.index}]")
-    decision = carried(world, best.source, routes[best.index], at, domain)
+    decision = carried(world, best.source, routes[best.index], at, domain, caller=request.caller)
     return msgspec.structs.replace(decision, steps=(*steps, *decision.steps))
 
 

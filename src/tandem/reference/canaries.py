@@ -120,7 +120,7 @@ def _exists(world: World, canary: Canary, ref: VersionRef, wanted: tuple[set[int
     home, name = canary.metadata.namespace, ref.service or canary.spec.service
     service = world.get(core.Service, home, name)
     there = service is not None and ports <= {p.port for p in service.spec.ports}
-    return there and (not ref.subset or subset(world, home, name, (ref.subset, domain)) is not None)
+    return there and (not ref.subset or subset(world, (home, name), (ref.subset, domain)) is not None)
 
 
 def _halves(world: World, canary: Canary, whole: Share, how: tuple[int, str]) -> list[Share]:
@@ -132,7 +132,7 @@ def _halves(world: World, canary: Canary, whole: Share, how: tuple[int, str]) ->
 def _part(world: World, ref: VersionRef, whole: Share, how: tuple[int, str]) -> Share:
     part, domain = how
     name = ref.service or whole.service
-    labels = subset(world, whole.namespace, name, (ref.subset, domain)) if ref.subset else None
+    labels = subset(world, (whole.namespace, name), (ref.subset, domain)) if ref.subset else None
     return msgspec.structs.replace(
         whole, service=name, subset=ref.subset, labels=labels or {}, weight=whole.weight * part
     )

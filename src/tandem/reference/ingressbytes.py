@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from tandem.model.istio import L4Match, L4Route, VirtualService
 from tandem.model.world import World
-from tandem.reference.ingressgateway import has_labels
+from tandem.reference.destinationrules import caller_of
+from tandem.reference.ingressgateway import IngressGateway, has_labels
 from tandem.reference.ingressservers import Served, bound, shared
 from tandem.reference.listeners import is_for, precision
 from tandem.reference.request import RouteDecision, Step
@@ -27,7 +28,7 @@ def decide_ingress_bytes(world: World, one: Served, sni: str) -> RouteDecision:
     _, source, index = max(found, key=lambda each: each[0])
     kind, routes = ("tls", source.spec.tls) if one.handed_on else ("tcp", source.spec.tcp)
     at = one.server.port.number, source.origin(f"spec.{kind}[{index}]")
-    return carried(world, source, routes[index], at)
+    return carried(world, source, routes[index], at, caller=caller_of(IngressGateway()))
 
 
 Ranked = tuple[tuple[int, int], VirtualService, int]

@@ -15,8 +15,7 @@ from tandem.model.istiogateway import IstioGateway, Server
 from tandem.model.world import World
 from tandem.reference.ingressgateway import has_labels
 from tandem.reference.listeners import is_for
-from tandem.reference.support import ROOT, refused
-from tandem.reference.virtualservices import age
+from tandem.reference.support import ROOT, age, refused
 
 PLAIN = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 BEFORE_QUIC = ("TLSV1_0", "TLSV1_1", "TLSV1_2")

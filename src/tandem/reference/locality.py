@@ -20,9 +20,9 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule, LbSettings, LocalitySettings, OutlierDetection, TrafficPolicySpec
 from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import Key, World
-from tandem.reference.request import Share
+from tandem.reference.destinationrules import destination_rules
+from tandem.reference.request import ANYBODY, Caller, Share
 from tandem.reference.support import ROOT, locality_mistakes
-from tandem.reference.virtualservices import destination_rules
 
 Where = tuple[str, str, str]
 _FIELDS: Final = {"enabled", "distribute", "failover", "failoverPriority"}
@@ -39,9 +39,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     part: Fraction | None = None
 
 
-def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -> Mapping[Key, Standing] | None:
-    """By pod, for clients on a node; None where localities play no part. Who gets nothing has none."""
-    rules = destination_rules(world, share.namespace, share.service)
+def standings(
+    world: World, node: str, share: Share, pods: Sequence[core.Pod], caller: Caller = ANYBODY
+) -> Mapping[Key, Standing] | None:
+    """By pod, for a client on a node; None where localities play no part. Who gets nothing has none."""
+    rules = destination_rules(world, (share.namespace, share.service), caller)
     lb, outlier, origin = _settings(rules, share)
     asked, origin = (lb.locality_lb_setting, origin) if lb is not None else (None, origin)
     resting = _resting(world, share)

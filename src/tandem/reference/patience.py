@@ -17,8 +17,9 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import World
 from tandem.reference.budgets import budget
-from tandem.reference.request import RouteDecision, Share, Step
-from tandem.reference.virtualservices import age, destination_rules
+from tandem.reference.destinationrules import destination_rules
+from tandem.reference.request import ANYBODY, Caller, RouteDecision, Share, Step
+from tandem.reference.support import age
 
 _Spec = istio.TrafficPolicySpec | istio.PortPolicySpec
 
@@ -51,9 +52,9 @@ def patience(world: World, decision: RouteDecision) -> Iterator[Step]:
             yield Step(text=f"tries again{times}{codes}", origin=route.origin(f"{rule.path}.retry"))
 
 
-def limits(world: World, share: Share) -> Iterator[Step]:
+def limits(world: World, share: Share, caller: Caller = ANYBODY) -> Iterator[Step]:
     """What a node's proxy opens at most towards a backend, and which of its endpoints rest."""
-    specs = tuple(_specs(world, share))
+    specs = tuple(_specs(world, share, caller))
     attached = tuple(_attached(world, share))
     for policy in (p for p in attached if p.spec.circuit_breaker is not None):
         breaker = policy.spec.circuit_breaker
@@ -73,7 +74,7 @@ def limits(world: World, share: Share) -> Iterator[Step]:
                     http.max_retries,
                 )
                 break
-    yield from budget(world, share, attached)
+    yield from budget(world, share, attached, caller)
     for policy in (p for p in attached if p.spec.outlier_detection is not None):
         mine = policy.spec.outlier_detection
         assert mine is not None  # noqa: S101 - likewise
@@ -121,9 +122,9 @@ def _attached(world: World, share: Share) -> Iterator[TrafficPolicy]:
         yield from [p for p in own if wanted in {(r.kind, r.name, r.section_name) for r in p.spec.target_refs}][:1]
 
 
-def _specs(world: World, share: Share) -> Iterator[tuple[_Spec, Origin]]:
+def _specs(world: World, share: Share, caller: Caller) -> Iterator[tuple[_Spec, Origin]]:
     """What DestinationRules say (`trafficPolicy`), who wins first: a port's says all there is to say below it."""
-    rules = destination_rules(world, share.namespace, share.service)
+    rules = destination_rules(world, (share.namespace, share.service), caller)
     if share.subset:
         found = ((r, i, s) for r in rules for i, s in enumerate(r.spec.subsets) if s.name == share.subset)
         for rule, i, subset in found:

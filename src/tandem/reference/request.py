@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tandem.base.problems import Origin
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod or a gateway, as rules about callers know it."""
+
+    namespace: str = ""
+    """Empty: of nobody in particular."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """A name may be there with several values, each of which counts."""
+
+
+ANYBODY: Final = Caller()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +38,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Of the Service, as it was dialled; empty: its first one."""
     server_name: str = ""
     """That TLS asks for, in lower case; empty: none, or no TLS."""
+    gateway: Caller | None = None
+    """Who sends it on; None: the source itself."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls the Service."""
+        own = Caller(namespace=self.source_namespace, labels=tuple(sorted(self.source_labels.items())))
+        return self.gateway or own
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, order=True):

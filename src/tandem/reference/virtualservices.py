@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -12,7 +11,6 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import (
-    DestinationRule,
     HttpMatch,
     L4Destination,
     L4Route,
@@ -20,11 +18,11 @@ from tandem.model.istio import (
     StringMatch,
     VirtualService,
 )
-from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.delegates import Effective, Pair, effective, gateways_of
-from tandem.reference.request import Request, RouteDecision, Share, Step
-from tandem.reference.support import ROOT, refused, seconds_ms
+from tandem.reference.destinationrules import destination_rules
+from tandem.reference.request import ANYBODY, Caller, Request, RouteDecision, Share, Step
+from tandem.reference.support import age, host, refused, seconds_ms
 
 
 def decide_virtualservices(world: World, request: Request, cluster_domain: str) -> RouteDecision | None:
@@ -95,14 +93,20 @@ def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[
 
 
 def carried(
-    world: World, source: VirtualService, route: L4Route, at: tuple[int, Origin], domain: str = "cluster.local"
+    world: World,
+    source: VirtualService,
+    route: L4Route,
+    at: tuple[int, Origin],
+    domain: str = "cluster.local",
+    *,
+    caller: Caller = ANYBODY,
 ) -> RouteDecision:
     """Connections of a route to its destinations by weight; what goes to one that is not there is closed.
 
     `at`: the port that is dialled, and the route.
     """
     port, origin = at
-    asked = Request(source_namespace="", namespace="", service="", port=port)
+    asked = Request(source_namespace="", namespace="", service="", port=port, gateway=caller)
     steps = [Step(text="has the connection", origin=origin)]
     shares = []
     for one in route.route:
@@ -149,7 +153,7 @@ def _share(
     if wanted and wanted not in tcp:
         said = f"Service {namespace}/{name} has no port {wanted}: answered with 503"
     if destination.subset:
-        found = subset(world, namespace, name, (destination.subset, domain))
+        found = subset(world, (namespace, name), (destination.subset, domain), request.caller)
         if found is None:
             said = f"no DestinationRule defines subset {destination.subset!r} of {namespace}/{name}: answered with 503"
         labels = found or {}
@@ -164,55 +168,16 @@ def _share(
     return share, said
 
 
-def host(text: str, namespace: str, cluster_domain: str) -> tuple[str, str]:
-    """(namespace, service) of a host; an empty namespace for what is no Service's name."""
-    if "." not in text:
-        return namespace, text
-    parts = text.split(".")
-    if len(parts) > 3 and parts[2:] == ["svc", *cluster_domain.split(".")] and parts[0] and parts[1]:
-        return parts[1], parts[0]
-    return "", text
-
-
-def subset(world: World, namespace: str, service: str, wanted: tuple[str, str]) -> dict[str, str] | None:
+def subset(
+    world: World, service: tuple[str, str], wanted: tuple[str, str], caller: Caller = ANYBODY
+) -> dict[str, str] | None:
     """The labels of a subset (name, cluster domain), from the oldest rule that defines it; None: nobody does."""
     name, domain = wanted
-    for rule in destination_rules(world, namespace, service, domain):
+    for rule in destination_rules(world, service, caller, cluster_domain=domain):
         for candidate in rule.spec.subsets:
             if candidate.name == name:
                 return dict(candidate.labels)
     return None
-
-
-def destination_rules(
-    world: World, namespace: str, service: str, cluster_domain: str = "cluster.local"
-) -> tuple[DestinationRule, ...]:
-    """The rules that count for a Service, oldest first: those beside it, else those of the root namespace.
-
-    Of rules for the Service itself and for patterns of hosts only those with the most specific host count. The traffic
-    policy (TLS mode, balancer) is that of the first one that has any.
-    """
-    rules = [
-        r
-        for r in sorted(world.all(DestinationRule).values(), key=age)
-        if _about(r, (namespace, service), cluster_domain) and not refused(world, r)
-    ]
-    beside = [r for r in rules if r.metadata.namespace == namespace]
-    counting = beside or [r for r in rules if r.metadata.namespace == ROOT]
-    exact = [r for r in counting if "*" not in r.spec.host]
-    longest = max((len(r.spec.host) for r in counting), default=0)
-    return tuple(exact or [r for r in counting if len(r.spec.host) == longest])
-
-
-def _about(rule: DestinationRule, service: tuple[str, str], domain: str) -> bool:
-    if rule.spec.host.startswith("*"):
-        return fnmatchcase(f"{service[1]}.{service[0]}.svc.{domain}", rule.spec.host)
-    return host(rule.spec.host, rule.metadata.namespace, domain) == service
-
-
-def age(obj: Object) -> tuple[str, str, str]:
-    """Orders the older first."""
-    return obj.metadata.creation_timestamp or "", obj.metadata.namespace, obj.metadata.name
 
 
 def names_host(source: VirtualService, request: Request, domain: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tandem.compile.names import service_port
+from tandem.compile.envoy.callers import policy_among
+from tandem.compile.names import callers_of, service_port
 from tandem.ir.node import NodeView
 from tandem.observe.outcome import Behind
 
@@ -14,7 +15,8 @@ def behind(view: NodeView, cluster: str) -> Behind:
         return Behind()
     namespace, name, number, version = found
     key = f"{namespace}/{name}"
-    service, known, policy = view.services.get(key), view.endpoints.get(key), view.policies.get(key)
+    service, known = view.services.get(key), view.endpoints.get(key)
+    policy = policy_among(view.policies.get(key), callers_of(cluster))
     if service is None or known is None:
         return Behind()
     subset = next((s for s in policy.subsets if s.name == version), None) if policy is not None else None

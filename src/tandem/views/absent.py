@@ -13,15 +13,17 @@ from tandem.model import core
 from tandem.model.consulmeta import traits_of
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
-from tandem.reference.request import Share
-from tandem.reference.virtualservices import destination_rules
+from tandem.reference.destinationrules import destination_rules
+from tandem.reference.request import ANYBODY, Caller, Share
 from tandem.views.ways import Line
 
 _SHOWN = 3
 
 
-def why_nobody(world: World, share: Share, *, protocol: str = "TCP", version: int = 0) -> tuple[Line, ...]:
-    """The reasons for which `share` has no endpoint of that family (0: of any)."""
+def why_nobody(
+    world: World, share: Share, *, protocol: str = "TCP", version: int = 0, caller: Caller = ANYBODY
+) -> tuple[Line, ...]:
+    """The reasons for which `share` has no endpoint of that family (0: of any) for a caller."""
     service = world.get(core.Service, share.namespace, share.service)
     if service is None:
         return (_nobody(f"there is no Service {share.namespace}/{share.service}"),)
@@ -39,13 +41,13 @@ def why_nobody(world: World, share: Share, *, protocol: str = "TCP", version: in
     subset = [p for p in chosen if wanted <= traits_of(p.metadata).items()]
     if not subset:
         text = f"none of its {len(chosen)} pods has the labels {_pairs(wanted)} of subset {share.subset!r}"
-        return (_line(text, _subset_at(world, share) or service.origin("spec.selector")),)
+        return (_line(text, _subset_at(world, share, caller) or service.origin("spec.selector")),)
     return tuple(_of_pods(subset, service, found[0], version))
 
 
-def _subset_at(world: World, share: Share) -> Origin | None:
+def _subset_at(world: World, share: Share, caller: Caller) -> Origin | None:
     """Where a DestinationRule says which labels the subset has."""
-    for rule in destination_rules(world, share.namespace, share.service):
+    for rule in destination_rules(world, (share.namespace, share.service), caller):
         for i, subset in enumerate(rule.spec.subsets):
             if subset.name == share.subset:
                 return rule.origin(f"spec.subsets[{i}].labels")

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 
 from tandem.model.core import Pod
 from tandem.model.world import World
+from tandem.reference.authentication import Judging
 from tandem.reference.budgets import kept
 from tandem.reference.calls import of_calls
+from tandem.reference.destinationrules import caller_of
 from tandem.reference.faults import trouble_at
 from tandem.reference.patience import limits, patience
 from tandem.reference.request import RouteDecision
 from tandem.views.ways import Line
 
 
-def beside(world: World, decision: RouteDecision, client: Pod | None = None) -> Iterator[Line]:
+def beside(world: World, decision: RouteDecision, client: Judging | None = None) -> Iterator[Line]:
     """A line that `answered` knows among them, where every request is answered on purpose. `client`: who asks."""
     trouble = trouble_at(world, decision.rule) if decision.rule is not None else None
     if trouble is not None:
@@ -27,10 +29,10 @@ def beside(world: World, decision: RouteDecision, client: Pod | None = None) -> 
         yield Line(layer="patience", effect="limits", text=step.text, rule=step.origin)
     for step in kept(world, decision):
         yield Line(layer="sessions", effect="keeps", text=step.text, rule=step.origin)
-    for share in decision.backends if client is not None else ():
-        for step in of_calls(world, client, share) if client is not None and not share.status else ():
+    for share in decision.backends if isinstance(client, Pod) else ():
+        for step in of_calls(world, client, share) if isinstance(client, Pod) and not share.status else ():
             yield Line(layer="calls", effect="limits", text=step.text, rule=step.origin)
-    told = (step for share in decision.backends if not share.status for step in limits(world, share))
+    told = (step for share in decision.backends if not share.status for step in limits(world, share, caller_of(client)))
     for text, rule in dict.fromkeys((step.text, step.origin) for step in told):
         yield Line(layer="limits", effect="limits", text=text, rule=rule)
 

@@ -15,6 +15,7 @@ from tandem.model.gateways import Gateway
 from tandem.model.world import World
 from tandem.reference import limits
 from tandem.reference.consulchains import stood_in
+from tandem.reference.destinationrules import caller_of
 from tandem.reference.edgeroutes import decide_connection, decide_request
 from tandem.reference.ingress import routed, take_ingress
 from tandem.reference.ingressbytes import decide_ingress_bytes
@@ -72,7 +73,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
     if not denied and (met.listener or met.servers):
         headers = tuple((came.headers | {"host": host}).items())
         onward = msgspec.structs.replace(question, headers=headers, protocol="TCP")  # also what came by HTTP/3
-        route = _routed(world, onward, met, target.port, host=bare, sni=sni)
+        met_by = target.port, gateway
+        route = _routed(world, onward, met, met_by, host=bare, sni=sni)
         lines += [Line(layer="route", effect="route", text=s.text, rule=s.origin) for s in route.steps]
         if route.rule is not None:
             lines += _beside(world, onward, gateway, met, route)
@@ -132,7 +134,7 @@ def _beside(
         own = met.listener.listener.name if met.listener.holder is gateway else ""
         lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
         lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
-    return [*lines, *beside(world, route)]
+    return [*lines, *beside(world, route, gateway)]
 
 
 def _without_port(host: str) -> str:
@@ -141,12 +143,22 @@ def _without_port(host: str) -> str:
     return name if port.isdigit() and (":" not in name or name.endswith("]")) else host
 
 
-def _routed(world: World, question: Question, met: _Met, port: int, *, host: str, sni: str) -> RouteDecision:
+def _routed(
+    world: World,
+    question: Question,
+    met: _Met,
+    at: tuple[int, Gateway | IngressGateway],
+    *,
+    host: str,
+    sni: str,
+) -> RouteDecision:
+    """`at`: the port that is dialled, and whose it is."""
     request = Request(
         source_namespace="",
         namespace="",
         service="",
-        port=port,
+        port=at[0],
+        gateway=caller_of(at[1]),
         method=question.method or "GET",
         path=question.path or "/",
         headers=dict(question.headers),

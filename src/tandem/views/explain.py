@@ -17,6 +17,7 @@ from tandem.model.world import World
 from tandem.observe.flow import Flow
 from tandem.reference import limits, locality, routes
 from tandem.reference.authorization import speaks_grpc
+from tandem.reference.destinationrules import caller_of
 from tandem.reference.hosts import hidden
 from tandem.reference.mtls import in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
@@ -224,7 +225,7 @@ def _ways(
         share = next((s for s in (meant, *meant.instead) if endpoints(world, s, version(world, s, target))), meant)
         ends = endpoints(world, share, version(world, share, target))
         if not ends and not share.status:
-            missing += why_nobody(world, share, version=version(world, share, target))
+            missing += why_nobody(world, share, version=version(world, share, target), caller=caller_of(source.pod))
         for end, line in _near(world, source, share, ends):
             way = way_to(world, question, source, end, share=share)
             if line is not None:
@@ -239,7 +240,7 @@ def _near(world: World, source: Party, share: Share, ends: list[Party]) -> Itera
     pods = [end.pod for end in ends if end.pod is not None]
     node = pod.spec.node_name if pod is not None and in_mesh(pod, world)[0] else ""
     chosen = bool(node) and service is not None and service.spec.cluster_ip != "None"
-    known = locality.standings(world, node, share, pods) if chosen else None
+    known = locality.standings(world, node, share, pods, caller_of(pod)) if chosen else None
     if known is None:
         yield from ((end, None) for end in ends)
         return

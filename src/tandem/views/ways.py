@@ -20,12 +20,12 @@ from tandem.reference.authorizers import own_domains
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.consulchains import is_http, may_be_http
 from tandem.reference.consullimits import counted_by_defaults
+from tandem.reference.destinationrules import caller_of, destination_rules
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh, name_asked_for
 from tandem.reference.request import Share
 from tandem.reference.serverlimits import counted_at_server
 from tandem.reference.servers import decide_servers, reads_requests
-from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import Party
 from tandem.views.peers import unlike
 
@@ -217,7 +217,7 @@ def _asked(
         principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
     asked_name = ""
     if tls.outcome is Outcome.MTLS and share is not None:
-        rule = _destination_rule(world, share)
+        rule = _destination_rule(world, share, source)
         asked_name = name_asked_for(rule, share, question.cluster_domain)
     return Asked(
         principal=principal,
@@ -291,14 +291,14 @@ def _transport(world: World, source: Party, end: Party, share: Share | None, *, 
             return opened
     if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
         return decide_direct(world, end.pod, end.port)
-    rule = _destination_rule(world, share) if share is not None else None
+    rule = _destination_rule(world, share, source) if share is not None else None
     client = source.pod if source.gateway is None else source.gateway
     return decide_mtls(world, client, end.pod, end.port, rule=rule, dialled=share.port if share is not None else 0)
 
 
-def _destination_rule(world: World, share: Share) -> DestinationRule | None:
-    """The rule that says how clients reach the Service: the oldest with a traffic policy, as Istio merges them."""
-    found = destination_rules(world, share.namespace, share.service)
+def _destination_rule(world: World, share: Share, source: Party) -> DestinationRule | None:
+    """The rule that says how the client reaches the Service: the oldest with a traffic policy, as Istio merges them."""
+    found = destination_rules(world, (share.namespace, share.service), caller_of(source.gateway or source.pod))
     return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
 
 

@@ -47,3 +47,16 @@ def test_clusters_of_some_callers_are_those_of_the_same_port() -> None:
     ):
         assert names.service_port(names.apart("shop", "web", cluster)) == names.service_port(cluster)
     assert names.service_port("of/shop/web") is None
+
+
+def test_clusters_of_callers_say_whose_they_are() -> None:
+    few = names.callers("bank", (("app", "till"),))
+    assert few.startswith("bank~")
+    assert few != names.callers("bank", (("app", "desk"),))
+    for cluster in ("svc/shop/web/80", "svc/shop/web/80/v2", "pod/shop/web/80", names.alone("svc/shop/web/80")):
+        for who in ("bank", few):
+            own = names.for_callers(who, cluster)
+            assert names.service_port(own) == names.service_port(cluster)
+            assert names.callers_of(own) == names.callers_of(names.apart("bank", "till", own)) == who
+            assert names.service_port(names.apart("bank", "till", own)) == names.service_port(cluster)
+        assert names.callers_of(cluster) == names.callers_of(names.apart("bank", "till", cluster)) == ""

@@ -28,19 +28,20 @@ LEAVES: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def _strategy(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
-    """Any value of a type; tuples are kept short."""
+def _strategy(info: msgspec.inspect.Type, within: tuple[type, ...] = ()) -> st.SearchStrategy[Any]:
+    """Any value of a type; tuples are kept short. `within`: the structs around it, of which it has no more."""
     match info:
         case msgspec.inspect.EnumType(cls=cls):
             return st.sampled_from(list(cls))
         case msgspec.inspect.UnionType(types=types):
-            return st.one_of(*map(_strategy, types))
+            return st.one_of(*(_strategy(one, within) for one in types))
         case msgspec.inspect.VarTupleType(item_type=item):
-            return st.lists(_strategy(item), max_size=2).map(tuple)
+            again = isinstance(item, msgspec.inspect.StructType) and item.cls in within
+            return st.just(()) if again else st.lists(_strategy(item, within), max_size=2).map(tuple)
         case msgspec.inspect.TupleType(item_types=items):
-            return st.tuples(*map(_strategy, items))
+            return st.tuples(*(_strategy(one, within) for one in items))
         case msgspec.inspect.StructType(cls=cls, fields=fields):
-            return st.builds(cls, **{f.name: _strategy(f.type) for f in fields})
+            return st.builds(cls, **{f.name: _strategy(f.type, (*within, cls)) for f in fields})
         case _:
             return LEAVES[type(info)]
 

@@ -11,7 +11,8 @@ from meshworlds import dr, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.request import Request, RouteDecision
-from tandem.reference.virtualservices import decide_virtualservices, destination_rules, host
+from tandem.reference.support import host
+from tandem.reference.virtualservices import decide_virtualservices
 
 PORTS = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
 SUBSETS = dr(host="web", subsets=[{"name": n, "labels": {"version": n}} for n in ("v1", "v2")])
@@ -99,28 +100,3 @@ def test_hosts_are_short_or_full() -> None:
     assert host("web", "shop", "cluster.local") == ("shop", "web")
     assert host("web.default.svc.cluster.local", "shop", "cluster.local") == ("default", "web")
     assert host("web.default", "shop", "cluster.local") == ("", "web.default")
-
-
-def test_the_rules_beside_a_service_hide_those_of_the_root_namespace() -> None:
-    full = "web.default.svc.cluster.local"
-    root, elsewhere = dr("r", ns="istio-system", host=full), dr("e", ns="shop", host=full)
-    newer = dr("a", created="2026-02-01T00:00:00Z", host="web")
-    older = dr("b", created="2026-01-01T00:00:00Z", host="web")
-    services = [service("web", ports=PORTS)]
-    found = destination_rules(World.of([*services, root, elsewhere, newer, older]), "default", "web")
-    assert [r.metadata.name for r in found] == ["b", "a"]
-    assert destination_rules(World.of([*services, root, elsewhere]), "default", "web") == (root,)
-
-
-def test_of_rules_for_patterns_the_most_specific_counts_and_its_own_namespace_before_the_root() -> None:
-    web = service("web")
-    rules = [
-        dr("every", ns="istio-system", host="*"),
-        dr("near", ns="istio-system", host="*.default.svc.cluster.local"),
-        dr("own", host="*.default.svc.cluster.local"),
-        dr("itself", host="web"),
-        dr("other", ns="istio-system", host="*.other.svc.cluster.local"),
-    ]
-    for last, expected in ((1, "every"), (2, "near"), (3, "own"), (4, "itself"), (5, "itself")):
-        found = destination_rules(World.of([web, *rules[:last]]), "default", "web")
-        assert [rule.metadata.name for rule in found] == [expected]

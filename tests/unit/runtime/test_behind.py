@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from meshbuild import RULE, attached, endpoint, endpoints, service, view
 from tandem.base.problems import Origin
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.traffic import Outlier, PortTraffic, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import CallersPolicy, Outlier, PortTraffic, Subset, Traffic, TrafficPolicy
 from tandem.observe.outcome import Behind
 from tandem.runtime.behind import behind
 
@@ -41,3 +43,10 @@ def test_where_nobody_says_anything_there_are_endpoints_alone() -> None:
 def test_other_clusters_have_nothing_behind_them() -> None:
     seen = view(A, B, WEB, ENDS, POLICY)
     assert behind(seen, "app/uid-a") == behind(seen, "svc/shop/gone/80") == behind(seen, "") == Behind()
+
+
+def test_callers_with_rules_of_their_own_have_other_policies_and_subsets() -> None:
+    own = CallersPolicy(namespace="bank", policy=TrafficPolicy(namespace="shop", service="web", origin=OURS))
+    seen = view(A, B, WEB, ENDS, msgspec.structs.replace(POLICY, callers=(own,)))
+    assert behind(seen, "for/bank/svc/shop/web/80") == Behind(ends=2, policies=(OURS,))
+    assert behind(seen, "for/gone/svc/shop/web/80/two") == behind(seen, "svc/shop/web/80/two")

@@ -133,3 +133,12 @@ def test_a_policy_that_forgets_dns_is_told_where_a_service_is_asked_about_and_no
     assert "; but the pod may not ask 10.96.0.10:53/UDP" in found.summary
     assert "(NetworkPolicy shop/narrow spec.egress)" in found.summary
     assert ask(narrow, to=f"{WEB.spec.cluster_ip}:80").summary.endswith(": allowed, mtls")
+
+
+def test_limits_are_those_of_the_rule_that_selects_the_client() -> None:
+    whole = dr("web", ns="shop", host="web", trafficPolicy={"connectionPool": {"tcp": {"maxConnections": 9}}})
+    few = {"connectionPool": {"tcp": {"maxConnections": 3}}}
+    own = dr("own", ns="shop", host="web", workloadSelector={"matchLabels": {"app": "client"}}, trafficPolicy=few)
+    for rules, name in (((whole,), "web"), ((whole, own), "own")):
+        ((_, told),) = beside(*rules)
+        assert told == f"DestinationRule shop/{name} spec.trafficPolicy.connectionPool"

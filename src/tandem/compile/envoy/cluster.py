@@ -6,7 +6,7 @@ connection names; both are hashable, so that Envoy keeps one connection pool per
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -236,32 +236,40 @@ def calling_clusters(
     trust: Domains,
     domain: str,
     calling: Calling,
+    who: str = "",
 ) -> tuple[tuple[Resource, str], ...]:
     """Those of `service_clusters` for the pods of one Service, with the limits of their calls; with the shared names.
 
-    The connection says who asks, as in those: pods of the Service on a node have them together.
+    The connection says who asks, as in those: pods of the Service on a node have them together. `who`: as which callers
+    they see the Service, which `policy` is for then.
     """
     limits = calling.of(service.namespace, service.name)
     if limits is None:
         return ()
     chosen = limits.over(_chosen(service, policy))
     shared = service_clusters(service, policy=chosen, identities=identities, trust=trust, domain=domain)
-    made: list[tuple[Resource, str]] = []
-    for one in shared:
-        name = names.apart(calling.namespace, calling.service, one.name)
-        body = {**one.body, "name": name}
-        if "cluster_type" in body:
-            body = _own_first(body, one.name, calling)
-        made.append((Resource(name=name, body=body, origins=one.origins | {calling.origin}), one.name))
-    return tuple(made)
+    shared = among_callers(who, shared) if who else shared
+    renamed = (_renamed(one, names.apart(calling.namespace, calling.service, "")) for one in shared)
+    return tuple(
+        (replace(own, origins=own.origins | {calling.origin}), one.name)
+        for own, one in zip(renamed, shared, strict=True)
+    )
 
 
-def _own_first(body: dict[str, Any], shared: str, calling: Calling) -> dict[str, Any]:
-    """A cluster of clusters that asks its own endpoints first by the cluster that has the limits."""
-    kind, alone = body["cluster_type"], names.alone(shared)
-    config = kind["typed_config"]
-    own = [names.apart(calling.namespace, calling.service, one) if one == alone else one for one in config["clusters"]]
-    return {**body, "cluster_type": {**kind, "typed_config": {**config, "clusters": own}}}
+def among_callers(who: str, shared: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The clusters of a Service under the names by which these callers have them."""
+    return tuple(_renamed(one, names.for_callers(who, "")) for one in shared)
+
+
+def _renamed(shared: Resource, before: str) -> Resource:
+    """With that before its name; a cluster of clusters asks its own endpoints first by the one that is named so too."""
+    body = {**shared.body, "name": before + shared.name}
+    if "cluster_type" in body:
+        kind = body["cluster_type"]
+        own, *others = kind["typed_config"]["clusters"]
+        config = {**kind["typed_config"], "clusters": [before + own, *others]}
+        body["cluster_type"] = {**kind, "typed_config": config}
+    return replace(shared, name=body["name"], body=body)
 
 
 def _inside(netns: str) -> Json:

@@ -16,6 +16,7 @@ from tandem.base.digest import digest
 from tandem.base.ids import PodUid
 from tandem.base.memo import same_as_before
 from tandem.compile import names
+from tandem.compile.envoy.callers import Among, among_of, policies_among
 from tandem.compile.envoy.reencrypt import is_secured
 from tandem.ir.calling import Calling
 from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
@@ -59,6 +60,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     """What of a request chooses the endpoint, by cluster."""
     calling: Calling | None = None
     """Of pods whose calls to some Services have limits of their own: clusters of theirs lead there."""
+    among: Among = ()
+    """Of Services that these clients have other rules for than others: as which callers."""
     detects: bool = False
     """Whether requests are found out by what a client sends first."""
 
@@ -82,10 +85,14 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
         return names.client_cluster(self.client, cluster)
 
     def _apart(self, cluster: str) -> str:
-        named = names.service_port(cluster) if self.calling is not None else None
-        if self.calling is None or named is None or self.calling.of(named[0], named[1]) is None:
+        named = names.service_port(cluster) if self.calling is not None or self.among else None
+        if named is None:
             return cluster
-        return names.apart(self.calling.namespace, self.calling.service, cluster)
+        who = dict(self.among).get(f"{named[0]}/{named[1]}")
+        own = names.for_callers(who, cluster) if who is not None else cluster
+        if self.calling is None or self.calling.of(named[0], named[1]) is None:
+            return own
+        return names.apart(self.calling.namespace, self.calling.service, own)
 
     @property
     def cluster(self) -> str:
@@ -150,6 +157,7 @@ def port_scopes(
     hashes: Hashes = (),
     policy: TrafficPolicy | None = None,
     calling: Calling | None = None,
+    among: Among = (),
 ) -> tuple[PortScope, ...]:
     """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them.
 
@@ -160,6 +168,8 @@ def port_scopes(
     variant = digest(repr((held, client)), 6) if limits or client else ""
     if calling is not None:
         variant = digest(f"{variant} {calling.namespace}/{calling.service}", 6)
+    if among:
+        variant = digest(f"{variant} {among!r}", 6)
     return tuple(
         PortScope(
             service=service,
@@ -170,6 +180,7 @@ def port_scopes(
             client=client,
             hashes=hashes,
             calling=calling,
+            among=among,
             detects=port.app is AppProtocol.DETECTED and _mere(policy, port.port),
         )
         for port in service.ports
@@ -194,6 +205,8 @@ def detecting(service: Service) -> bool:
 def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     """Every port that the pod can dial: of Services by name, then of other hosts, its own namespace's first."""
     labels = frozenset(pod.labels)
+    held = among_of(view.policies, pod.namespace, pod.labels)
+    policies = view.policies if not held else policies_among(view.policies, held)
     found: list[PortScope] = []
     for key in (*inside(view.services), *_seen(view.services, pod.namespace)):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
@@ -205,9 +218,10 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
             namespace=pod.namespace,
             labels=relevant,
             client=client,
-            hashes=_hashes(view, key, table),
-            policy=view.policies.get(key) if detecting(view.services[key]) else None,
+            hashes=_hashes(view.services, policies, key, table),
+            policy=policies.get(key) if detecting(view.services[key]) else None,
             calling=pod.calling if pod.calling is not None and _concerns(pod.calling, key, table) else None,
+            among=_concerning(held, key, table) if held else (),
         )
         host = host_of(view.services[key], view.config.cluster_domain)
         sees = pod.outbound.covers
@@ -222,12 +236,21 @@ def _answering(key: str, table: RouteTable | None) -> set[str]:
     return {key, *(f"{backend.namespace}/{backend.service}" for backend in named)}
 
 
+def _reached(key: str, table: RouteTable | None) -> set[str]:
+    """The same for connections as well."""
+    sent = table.bytes if table is not None else ()
+    return _answering(key, table) | {f"{one.namespace}/{one.service}" for route in sent for one in route.backends}
+
+
 def _concerns(calling: Calling, key: str, table: RouteTable | None) -> bool:
     """Whether what is sent to a Service may go where these calls have limits of their own."""
-    asked = _answering(key, table)
-    for sent in table.bytes if table is not None else ():
-        asked |= {f"{one.namespace}/{one.service}" for one in sent.backends}
-    return any(calling.of(*one.split("/", 1)) is not None for one in asked)
+    return any(calling.of(*one.split("/", 1)) is not None for one in _reached(key, table))
+
+
+def _concerning(held: Among, key: str, table: RouteTable | None) -> Among:
+    """Of what is sent to a Service: where it may go by other rules than those of others."""
+    asked = _reached(key, table)
+    return tuple(one for one in held if one[0] in asked)
 
 
 def host_of(service: Service, domain: str) -> str:
@@ -253,12 +276,14 @@ def _seen(services: Mapping[str, Service], namespace: str) -> list[str]:
     return [key for _, key in sorted(seen)]
 
 
-def _hashes(view: NodeView, key: str, table: RouteTable | None) -> Hashes:
+def _hashes(
+    services: Mapping[str, Service], policies: Mapping[str, TrafficPolicy], key: str, table: RouteTable | None
+) -> Hashes:
     """Of the Service and of every backend that its table names."""
     asked = _answering(key, table)
     found: list[tuple[str, tuple[HashKey, ...]]] = []
-    for name in sorted(asked & view.policies.keys() & view.services.keys()):
-        found += service_hashes(view.services[name], view.policies[name])
+    for name in sorted(asked & policies.keys() & services.keys()):
+        found += service_hashes(services[name], policies[name])
     return tuple(found)
 
 

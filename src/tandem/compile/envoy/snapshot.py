@@ -16,9 +16,11 @@ from tandem.base.ids import SpiffeId
 from tandem.base.memo import each_as_before, equal_to_before, pairs_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.addresses import own_addresses
+from tandem.compile.envoy.callers import Among, among_of, policies_among, policy_among
 from tandem.compile.envoy.cluster import (
     SHARED,
     Client,
+    among_callers,
     app_clusters,
     calling_clusters,
     client_clusters,
@@ -66,7 +68,8 @@ def compile_envoy(view: NodeView) -> Snapshot:
     meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
     if not meshed and not view.gateways:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
-    clusters, endpoints = _of_services(without_pods(view), _entitled(view, meshed))
+    here = _kept_callers(frozenset(_callers_here(view, meshed)))
+    clusters, endpoints = _of_services(without_pods(view), _entitled(view, meshed), here)
     listeners, routes = _listeners(view, meshed)
     edge = view.node, view.config, view.services, view.gateways, view.policies
     edge_listeners, edge_guards, edge_routes = _gateways(view.keys, *edge)
@@ -106,24 +109,51 @@ def _kept(hidden: frozenset[str]) -> frozenset[str]:
 def _hiding(policies: dict[str, TrafficPolicy], hidden: frozenset[str]) -> dict[str, TrafficPolicy]:
     closed = Traffic(tls=ClientTls.REFUSE)
     return {
-        key: TrafficPolicy(namespace=p.namespace, service=p.service, traffic=closed) if key in hidden else p
+        key: TrafficPolicy(namespace=p.namespace, service=p.service, traffic=closed, callers=p.callers)
+        if key in hidden
+        else p
         for key, p in policies.items()
     }
 
 
+def _callers_here(view: NodeView, meshed: list[AttachedPod]) -> Iterator[tuple[str, str]]:
+    """Services, each with callers on this node for whom another rule holds, pods and gateways."""
+    seen = {(attached.pod.namespace, attached.pod.labels) for attached in meshed}
+    for namespace, labels in seen:
+        for key, who in among_of(view.policies, namespace, labels):
+            if is_seen(view.services.get(key), {namespace}):
+                yield key, who
+    for gateway in view.gateways.values():
+        used = services_used(gateway)
+        used |= {f"{place.namespace}/{place.service}" for _, place in _places(view.services, view.policies, used)}
+        found = among_of(view.policies, gateway.namespace, gateway.labels)
+        yield from (one for one in found if one[0] in used & view.services.keys())
+
+
+@equal_to_before
+def _kept_callers(found: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    return found
+
+
 @same_as_before
-def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[list[Resource], list[Resource]]:
-    """The clusters and endpoints of every Service, which no pod that comes or goes changes."""
+def _of_services(
+    view: NodeView, policies: dict[str, TrafficPolicy], callers: frozenset[tuple[str, str]]
+) -> tuple[list[Resource], list[Resource]]:
+    """The clusters and endpoints of every Service, and beside them those of callers with rules of their own.
+
+    Of no other pod that comes or goes they change.
+    """
     clusters: list[Resource] = []
     endpoints: list[Resource] = []
     known = _made(view.node, view.nodes, view.config)
-    for gone in known.keys() - view.services.keys():
+    every = [*((key, "") for key in sorted(view.services)), *sorted(callers)]
+    for gone in known.keys() - set(every):
         del known[gone]
-    for key in sorted(view.services):
-        parts = view.services[key], policies.get(key), view.endpoints.get(key)
-        before = known.get(key)
+    for key, who in every:
+        parts = view.services[key], policy_among(policies.get(key), who), view.endpoints.get(key)
+        before = known.get((key, who))
         if before is None or any(a is not b for a, b in zip(before[0], parts, strict=True)):
-            before = known[key] = parts, _of_service(view, *parts)
+            before = known[key, who] = parts, _among(who, _of_service(view, *parts))
         clusters += before[1][0]
         endpoints += before[1][1]
     return clusters, endpoints
@@ -134,9 +164,17 @@ _Resources = tuple[tuple[Resource, ...], tuple[Resource, ...]]
 
 
 @same_as_before
-def _made(*_parts: object) -> dict[str, tuple[_Parts, _Resources]]:
+def _made(*_parts: object) -> dict[tuple[str, str], tuple[_Parts, _Resources]]:
     """Of what each Service's clusters and endpoints were made, beside these parts of a view that all have in common."""
     return {}
+
+
+def _among(who: str, made: _Resources) -> _Resources:
+    """Under the names by which callers have them; an empty `who`: as they are."""
+    if not who:
+        return made
+    endpoints = (renamed(one, names.for_callers(who, one.name)) for one in made[1])
+    return among_callers(who, made[0]), tuple(endpoints)
 
 
 def _of_service(
@@ -238,7 +276,9 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     used: dict[int, Ports] = {}
     for attached in meshed:
         pod = attached.pod
-        key = pod.namespace, frozenset(pod.labels if asked else ()), pod.uid * copied, pod.outbound, pod.calling
+        labels = frozenset(pod.labels if asked else ())
+        among = among_of(view.policies, pod.namespace, pod.labels)
+        key = pod.namespace, labels, pod.uid * copied, pod.outbound, pod.calling, among
         if key not in known:
             known[key] = dialled(scopes_of(view, pod), view.endpoints, closed=pod.outbound.registry_only)
         pairs.append((attached, known[key], told_of(pod.logging.client, pod.paths)))
@@ -283,24 +323,34 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
         counters = (limit.counter for limit in attached.pod.limits if limit.counter is not None)
         targets |= {f"{counter.namespace}/{counter.service}" for counter in counters}
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
-        found += _copies(view, behind, client, targets)
+        among = among_of(view.policies, home, attached.pod.labels)
+        found += ((made, _shared(name, among)) for made, name in _copies(view, behind, client, targets, among))
     return found
 
 
 def _called_apart(view: NodeView, meshed: list[AttachedPod]) -> Iterator[tuple[Resource, str]]:
     """Clusters of Services whose pods' calls have limits of their own."""
     behind = _behind(view)
-    groups = {(one.namespace, one.service): one for attached in meshed if (one := attached.pod.calling) is not None}
-    for _, calling in sorted(groups.items()):
+    groups: dict[tuple[str, str, Among], Calling] = {}
+    for pod in (attached.pod for attached in meshed):
+        if pod.calling is not None:
+            among = among_of(view.policies, pod.namespace, pod.labels)
+            groups[pod.calling.namespace, pod.calling.service, among] = pod.calling
+    made: dict[str, tuple[Resource, str]] = {}
+    for (_, _, among), calling in sorted(groups.items(), key=lambda item: item[0]):
         for key in inside(view.services):
-            yield from calling_clusters(
+            who = dict(among).get(key, "")
+            found = calling_clusters(
                 view.services[key],
-                policy=_policy(view, view.services[key], view.policies.get(key)),
+                policy=_policy(view, view.services[key], policy_among(view.policies.get(key), who)),
                 identities=behind.get(key, ()),
                 trust=view.config.domains,
                 domain=view.config.cluster_domain,
                 calling=calling,
+                who=who,
             )
+            made.update((cluster.name, (cluster, shared)) for cluster, shared in found)
+    yield from made.values()
 
 
 def _called_from(view: NodeView, home: str) -> frozenset[str]:
@@ -309,11 +359,22 @@ def _called_from(view: NodeView, home: str) -> frozenset[str]:
     return frozenset(f"{b.namespace}/{b.service}" for table in tables if table for b in called(table))
 
 
-def _copies(view: NodeView, behind: Behind, client: Client, targets: set[str]) -> Iterator[tuple[Resource, str]]:
+def _shared(cluster: str, among: Among) -> str:
+    """The cluster that has the endpoints of one, as some caller sees it."""
+    named = names.service_port(cluster)
+    who = dict(among).get(f"{named[0]}/{named[1]}") if named is not None and among else None
+    return cluster if who is None else names.for_callers(who, cluster)
+
+
+def _copies(
+    view: NodeView, behind: Behind, client: Client, targets: set[str], among: Among
+) -> Iterator[tuple[Resource, str]]:
+    """Each with the name of the shared cluster that it is like."""
     for key in sorted(targets & view.services.keys()):
+        policy = policy_among(view.policies.get(key), dict(among).get(key, ""))
         yield from client_clusters(
             view.services[key],
-            policy=_policy(view, view.services[key], view.policies.get(key)),
+            policy=_policy(view, view.services[key], policy),
             identities=behind.get(key, ()),
             trust=view.config.domains,
             domain=view.config.cluster_domain,
@@ -351,8 +412,9 @@ def _gateways(
 
 def _gateway_hashes(view: NodeView, gateway: Gateway) -> Hashes:
     keys = sorted({f"{b.namespace}/{b.service}" for b in destinations_of(gateway)} & view.services.keys())
-    known = [key for key in keys if key in view.policies]
-    return tuple(hashes for key in known for hashes in service_hashes(view.services[key], view.policies[key]))
+    policies = policies_among(view.policies, among_of(view.policies, gateway.namespace, gateway.labels))
+    known = [key for key in keys if key in policies]
+    return tuple(hashes for key in known for hashes in service_hashes(view.services[key], policies[key]))
 
 
 @same_as_before
@@ -369,23 +431,32 @@ def _gateway_clusters(
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
         targets = services_used(gateway)
-        places = {f"{place.namespace}/{place.service}" for _, place in _places(view, targets)}
+        standing = tuple(_places(services, policies, targets))
+        places = {f"{place.namespace}/{place.service}" for _, place in standing}
+        among = among_of(policies, gateway.namespace, gateway.labels)
         for client, shared in clusters_used(gateway).items():
             used = shared | {names.alone(name) for name in shared}
-            used |= {standing_in(place, port) for port, place in _places(view, targets)}
-            found += [made for made in _copies(view, behind, client, targets | places) if made[1] in used]
+            used |= {standing_in(place, port) for port, place in standing}
+            made = _copies(view, behind, client, targets | places, among)
+            found += ((cluster, _shared(name, among)) for cluster, name in made if name in used)
     return found
 
 
-def _places(view: NodeView, targets: set[str]) -> Iterator[tuple[int, Place]]:
+def _places(
+    services: Mapping[str, Service], policies: Mapping[str, TrafficPolicy], targets: set[str]
+) -> Iterator[tuple[int, Place]]:
     """What stands in for these Services, each with the port of which it does."""
-    for key in targets & view.services.keys() & view.policies.keys():
-        for failover in view.policies[key].failovers:
-            yield from ((port.port, place) for port in view.services[key].ports for place in failover.places)
+    for key in targets & services.keys() & policies.keys():
+        for failover in policies[key].failovers:
+            yield from ((port.port, place) for port in services[key].ports for place in failover.places)
+
+
+_Dialling = tuple[str, frozenset[tuple[str, str]], str, Outbound, Calling | None, Among]
+"""Of a pod what matters for what it can dial."""
 
 
 @same_as_before
-def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str, Outbound, Calling | None], Ports]:
+def _dialled(*_parts: object) -> dict[_Dialling, Ports]:
     """What has been worked out of these parts of a view: a new dictionary when one of them is new."""
     return {}
 

@@ -32,6 +32,7 @@ from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
 from tandem.translate.gateway.datagrams import parents_refused, port_of
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts
+from tandem.translate.gateway.guards import labels_of
 from tandem.translate.gateway.http3 import annotation_mistakes, offer
 from tandem.translate.gateway.listeners import (
     ByHolder,
@@ -222,6 +223,7 @@ def _gateway(
             port_of(read, shared_out(_connections(routes.get(read.place, [])))[0])
             for _, read in sorted(datagrams.items())
         ),
+        labels=tuple(sorted(labels_of(gateway).items())),
         origin=gateway.origin(),
     )
 

@@ -164,6 +164,10 @@ class _Sheet:
                 text = f"{policy.service} is no Service: how hosts outside are reached is said by a DestinationRule"
                 self.remarks.lost(policy.origin, "spec.trafficPolicy", text)
             return
+        for callers in policy.callers:
+            if callers.policy.origin is not None:
+                text = f"for callers in namespace {callers.namespace} alone: a TrafficPolicy is for all callers"
+                self.remarks.lost(callers.policy.origin, "", text)
         named = {s.name: f"{policy.service}-{s.name}" for s in policy.subsets}
         there = {s: name for s, name in named.items() if (policy.namespace, name) in self._standing}
         self._policies += write_traffic(policy, service, there, self.remarks)

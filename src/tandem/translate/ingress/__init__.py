@@ -28,7 +28,7 @@ from tandem.translate.ingress.bindings import Said, names_gateways, read_bound
 from tandem.translate.ingress.ports import PortReader, by_port
 from tandem.translate.ingress.servers import Servers
 from tandem.translate.ingress.unmet import unmet, unreached
-from tandem.translate.ingress.workload import has_labels, identity_of, key_of, not_selected, selected, stand_in
+from tandem.translate.ingress.workload import LABELS, has_labels, identity_of, key_of, not_selected, selected, stand_in
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.delegates import seen
 from tandem.translate.mesh.istio.egressgateways import is_egress, server_mistakes
@@ -134,6 +134,7 @@ def _gateway(
         identity=identity_of(options),
         addresses=(),
         ports=ports,
+        labels=tuple((name, value) for name, values in sorted(LABELS.items()) for value in values),
         paths=Paths.BASE,
         origin=gateways[0].origin(),
     )

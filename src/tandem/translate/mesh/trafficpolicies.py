@@ -10,6 +10,7 @@ holds in place of what its Service has. Of two at the same target the older one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -121,11 +122,11 @@ def attach_traffic(policies: Mapping[Key, TrafficPolicy], attachments: Attachmen
     found = dict(policies)
     for key, attached in attachments.services.items():
         under = found.get(key) or TrafficPolicy(namespace=key[0], service=key[1])
-        found[key] = _laid(under, attached)
+        found[key] = under.each(partial(_laid, attached))
     return found
 
 
-def _laid(under: TrafficPolicy, attached: Attached) -> TrafficPolicy:
+def _laid(attached: Attached, under: TrafficPolicy) -> TrafficPolicy:
     whole = attached.whole.spec if attached.whole is not None else None
     standard = spec_of(attached.standard) if attached.standard is not None else None
     for spec in (said for said in (standard, whole) if said is not None):

@@ -20,8 +20,8 @@ from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
 from tandem.ir.gateway import Gateway
 from tandem.ir.locality import Distribution, LocalityBalancing, Portion, locality_of
 from tandem.ir.mesh import Backend, Forward, Mirror, Route, RouteTable
-from tandem.ir.node import NodeView
-from tandem.ir.traffic import ClientTls, Origination, Outlier, Subset, Traffic, TrafficPolicy
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.traffic import CallersPolicy, ClientTls, Origination, Outlier, Subset, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
 from working import calls_of
 
@@ -262,3 +262,26 @@ def test_an_endpoint_that_changes_has_its_service_compiled_and_no_other(monkeypa
     assert not any(
         "web" in name for name in compile_envoy(msgspec.structs.replace(later, services=left)).resources[CLUSTER]
     )
+
+
+def test_only_callers_on_the_node_with_rules_of_their_own_have_clusters_of_their_own() -> None:
+    """And whatever other pods come, those of Services are not made anew."""
+    own = CallersPolicy(namespace="bank", policy=TrafficPolicy(namespace="shop", service="web", origin=RULE))
+    rule = TrafficPolicy(namespace="shop", service="web", origin=RULE, callers=(own,))
+    teller, second = (attached(n, f"10.0.9.{i}", namespace="bank") for i, n in enumerate(("teller", "second"), 1))
+    parts = WEB, endpoints("web", endpoint(A, http=8080)), rule
+
+    def apart(*pods: AttachedPod) -> list[str]:
+        made = compile_envoy(view(*pods, *parts)).resources
+        assert {n for n in made[CLUSTER] if n.startswith("for/")} == {n for n in made[ENDPOINT] if n.startswith("for/")}
+        return [n for n in made[CLUSTER] if n.startswith("for/")]
+
+    assert apart(A, B) == []
+    assert apart(A, teller, second) == [f"for/bank/svc/shop/web/{port.port}" for port in WEB.ports]
+    assert apart(A) == []
+    first = view(A, teller, *parts)
+    made = compile_envoy(first).resources
+    more = compile_envoy(msgspec.structs.replace(first, pods=(*first.pods, second))).resources
+    for name in ("svc/shop/web/80", "for/bank/svc/shop/web/80"):
+        assert more[CLUSTER][name] is made[CLUSTER][name]
+        assert more[ENDPOINT][name] is made[ENDPOINT][name]

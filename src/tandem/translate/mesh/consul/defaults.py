@@ -121,10 +121,7 @@ class Defaults:
         found = dict(policies)
         for key, ports in self._http2.items():
             known = found.get(key) or TrafficPolicy(namespace=key[0], service=key[1], origin=self._found[key].origin())
-            own = {p.port for p in known.ports}
-            made = tuple(PortTraffic(port=p, traffic=_http2(known.traffic)) for p in ports if p not in own)
-            ordered = tuple(sorted((*known.ports, *made), key=lambda p: p.port))
-            found[key] = msgspec.structs.replace(known, ports=ordered)
+            found[key] = known.each(partial(_spoken, ports))
         return found
 
     @staticmethod
@@ -137,6 +134,13 @@ class Defaults:
         found = {key[0] for key in keys if self._found.get(key) != other._found.get(key)}
         calls = self._calling.keys() | other._calling.keys()
         return found | {key[0] for key in calls if self._calling.get(key) != other._calling.get(key)}
+
+
+def _spoken(ports: Iterable[int], known: TrafficPolicy) -> TrafficPolicy:
+    own = {p.port for p in known.ports}
+    made = (PortTraffic(port=p, traffic=_http2(known.traffic)) for p in ports if p not in own)
+    ordered = tuple(sorted((*known.ports, *made), key=lambda p: p.port))
+    return msgspec.structs.replace(known, ports=ordered)
 
 
 def _http2(traffic: Traffic) -> Traffic:

@@ -26,12 +26,16 @@ def with_failovers(
     reader = _Reader(found, resolvers, world, problems)
     for key, resolver in resolvers.found.items():
         if resolver.source.spec.failover:
-            found[key] = msgspec.structs.replace(found[key], failovers=tuple(reader.read(key, resolver)))
+            found[key] = _with(tuple(reader.read(key, resolver)), found[key])
     standing = {(*key, failover.subset) for key, policy in found.items() for failover in policy.failovers}
     for key in {(namespace, service) for namespace, service, _ in standing}:
         failovers = tuple(_level(failover, standing) for failover in found[key].failovers)
-        found[key] = msgspec.structs.replace(found[key], failovers=failovers)
+        found[key] = _with(failovers, found[key])
     return found, tuple(dict.fromkeys(problems))
+
+
+def _with(failovers: tuple[Failover, ...], policy: TrafficPolicy) -> TrafficPolicy:
+    return policy.each(lambda one: msgspec.structs.replace(one, failovers=failovers))
 
 
 def _level(failover: Failover, standing: set[tuple[str, str, str]]) -> Failover:

@@ -6,6 +6,7 @@ A resolver with a field that is not enforced is refused as a whole: the service 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -213,11 +214,25 @@ def under(
         if rule is None:
             found[key] = resolver.policy
             continue
-        names = {subset.name for subset in rule.subsets}
-        added = tuple(subset for subset in resolver.policy.subsets if subset.name not in names)
-        found[key] = msgspec.structs.replace(rule, subsets=tuple(sorted((*rule.subsets, *added), key=lambda s: s.name)))
-        problems += _shadowed(resolver, rule.origin, names)
-    return found, tuple(problems)
+        found[key] = rule.each(partial(_joined, resolver))
+        for one in (rule, *(callers.policy for callers in rule.callers)):
+            if not _says_nothing(one):
+                problems += _shadowed(resolver, one.origin, {subset.name for subset in one.subsets})
+    return found, tuple(dict.fromkeys(problems))
+
+
+def _joined(resolver: Resolver, rule: TrafficPolicy) -> TrafficPolicy:
+    """What a rule says, with the resolver's subsets; where no rule says anything what the resolver does."""
+    if _says_nothing(rule):
+        return resolver.policy
+    names = {subset.name for subset in rule.subsets}
+    added = tuple(subset for subset in resolver.policy.subsets if subset.name not in names)
+    return msgspec.structs.replace(rule, subsets=tuple(sorted((*rule.subsets, *added), key=lambda s: s.name)))
+
+
+def _says_nothing(rule: TrafficPolicy) -> bool:
+    """Of the callers that it is for: what is said of others counts for itself."""
+    return msgspec.structs.replace(rule, callers=()) == TrafficPolicy(namespace=rule.namespace, service=rule.service)
 
 
 def _shadowed(resolver: Resolver, rule: Origin | None, names: set[str]) -> Iterator[Problem]:

@@ -1,22 +1,24 @@
-"""DestinationRule objects -> one TrafficPolicy per Service, with Problems. Pure.
+"""DestinationRule objects -> one TrafficPolicy per Service, for everybody and for some callers, with Problems. Pure.
 
-A rule with a field that is not enforced is refused as a whole. Of rules whose hosts are patterns and the host itself
-the one that says most counts alone. Several rules for one host are merged as Istio does: the oldest rule's traffic
-policy is used, subsets of all are joined, the first definition of a name wins.
+A rule with a field that is not enforced is refused as a whole. Which rules hold for whom is said by `callers.py`.
+Several that hold for the same callers are merged as Istio does: the oldest rule's traffic policy is used, subsets of
+all are joined, the first definition of a name wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.traffic import ClientTls, PortTraffic, Subset, Traffic, TrafficPolicy
+from tandem.base.problems import ObjectKey, Origin, Problem, Severity
+from tandem.ir.traffic import CallersPolicy, ClientTls, PortTraffic, Subset, Traffic, TrafficPolicy
 from tandem.model.core import Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host, service_of
+from tandem.translate.mesh.istio.callers import Lookup
 from tandem.translate.mesh.istio.clienttls import TlsReader
 from tandem.translate.mesh.istio.egressgateways import is_service_of
 from tandem.translate.mesh.istio.locality import idle_settings
@@ -37,26 +39,32 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
     """The traffic policy of every Service, and of every host of a ServiceEntry, that an accepted rule names."""
     problems: list[Problem] = []
     rules: dict[Key, list[DestinationRule]] = {}
-    refused: dict[Key, DestinationRule] = {}
+    refused: set[ObjectKey] = set()
     for rule in world.oldest_first(DestinationRule):
         services = _meant(rule, world, options, entries)
         found = list(_mistakes(rule, services, (world, entries), options))
         problems.extend(found)
-        if not any(p.severity is Severity.ERROR for p in found):
+        if any(p.severity is Severity.ERROR for p in found):
+            refused.add((rule.kind, *rule.key))
+            # What was to be sent in TLS to a host outside is not sent in plain text where the rule does not hold.
+            services = tuple(key for key in services if key in entries.hosts) if _asks_for_tls(rule) else ()
+        else:
             problems.extend(idle_settings(rule))
-            for service in services:
-                if not _is_of_egress(service, (world, entries), options):
-                    rules.setdefault(service, []).append(rule)
-        elif _asks_for_tls(rule):
-            refused.update((service, rule) for service in services if service not in refused)
-    policies = {key: _refusing(key, rule) for key, rule in refused.items() if key in entries.hosts}
+            services = tuple(key for key in services if not _is_of_egress(key, (world, entries), options))
+        for service in services:
+            rules.setdefault(service, []).append(rule)
+    policies: dict[Key, TrafficPolicy] = {}
     for service, named in sorted(rules.items()):
-        # The root namespace's rule is the fall-back of those that stand beside the Service (Istio).
-        own = _closest([r for r in named if r.metadata.namespace == service[0]] or named)
-        if service not in policies:
-            policies[service] = _merge(service, own, _tls(service, own[0], (world, entries), options))
-        problems.extend(_merge_problems(own))
-        problems.extend(_affinity_first(world.get(Service, *service), own))
+        lookup = Lookup(named, service, options.root_namespace)
+        read = _Merge(service, (world, entries), options, refused)
+        callers = [
+            CallersPolicy(namespace=group.namespace, labels=group.labels, policy=read.policy(group.rules))
+            for group in lookup.groups()
+        ]
+        whole = read.policy(lookup.everybody())
+        if callers or whole.origin is not None:
+            policies[service] = msgspec.structs.replace(whole, callers=tuple(callers))
+        problems.extend(read.problems)
     # What a pattern is told of each Service is told once.
     return DestinationRules(policies=policies, problems=tuple(dict.fromkeys(problems)))
 
@@ -91,12 +99,6 @@ def _asks_for_tls(rule: DestinationRule) -> bool:
     return any(tls is not None and tls.mode not in {"", "DISABLE"} for tls in asked)
 
 
-def _refusing(service: Key, rule: DestinationRule) -> TrafficPolicy:
-    """What was to be sent in TLS to a host outside is not sent in plain text where the rule does not hold."""
-    traffic = Traffic(tls=ClientTls.REFUSE)
-    return TrafficPolicy(namespace=service[0], service=service[1], traffic=traffic, origin=rule.origin())
-
-
 def _tls(service: Key, rule: DestinationRule, known: tuple[World, Entries], options: Options) -> TlsReader:
     world, entries = known
     entry, home = entries.hosts.get(service), rule.metadata.namespace
@@ -114,18 +116,7 @@ def _tls(service: Key, rule: DestinationRule, known: tuple[World, Entries], opti
     )
 
 
-def _closest(rules: list[DestinationRule]) -> list[DestinationRule]:
-    """Of patterns and the host itself those that say most."""
-    most = max(map(_said, rules))
-    return [rule for rule in rules if _said(rule) == most]
-
-
-def _said(rule: DestinationRule) -> int:
-    """How much its host says: more than every pattern, where it is none."""
-    return len(rule.spec.host) if rule.spec.host.startswith("*") else 1000
-
-
-def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> Iterator[Problem]:
+def _affinity_first(service: Service | None, rules: Sequence[DestinationRule]) -> Iterator[Problem]:
     if service is None or service.spec.session_affinity != "ClientIP":
         return
     for rule in rules:
@@ -138,24 +129,46 @@ def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> It
                 yield Problem(at=origin, code="Shadowed", text=text, severity=Severity.WARNING)
 
 
-def _merge(service: Key, rules: list[DestinationRule], tls: TlsReader) -> TrafficPolicy:
-    first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
-    reader = TrafficReader(lambda *_: None, tls)
-    general = first.spec.traffic_policy or TrafficPolicySpec()
-    ports = reader.ports(general, "")
-    subsets: dict[str, Subset] = {}
-    for rule in rules:
-        for i, subset in enumerate(rule.spec.subsets):
-            origin = rule.origin(f"spec.subsets[{i}]")
-            subsets.setdefault(subset.name, _subset(subset, origin, (general, ports), reader))
-    return TrafficPolicy(
-        namespace=service[0],
-        service=service[1],
-        traffic=reader.traffic(((general, ""),)),
-        ports=ports,
-        subsets=tuple(subsets[name] for name in sorted(subsets)),
-        origin=first.origin(),
-    )
+class _Merge:
+    """What rules for the same callers come to for one Service; what is told of them is in `problems`."""
+
+    def __init__(
+        self, service: Key, known: tuple[World, Entries], options: Options, refused: AbstractSet[ObjectKey]
+    ) -> None:
+        self._service, self._known, self._options, self._refused = service, known, options, refused
+        self.problems: list[Problem] = []
+
+    def policy(self, rules: Sequence[DestinationRule]) -> TrafficPolicy:
+        """Of none: what holds without any. With one that is refused nothing is sent."""
+        namespace, name = self._service
+        if not rules:
+            return TrafficPolicy(namespace=namespace, service=name)
+        for rule in rules:
+            if (rule.kind, *rule.key) in self._refused:
+                closed = Traffic(tls=ClientTls.REFUSE)
+                return TrafficPolicy(namespace=namespace, service=name, traffic=closed, origin=rule.origin())
+        self.problems += _merge_problems(rules)
+        self.problems += _affinity_first(self._known[0].get(Service, *self._service), rules)
+        return self._merged(rules)
+
+    def _merged(self, rules: Sequence[DestinationRule]) -> TrafficPolicy:
+        first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
+        reader = TrafficReader(lambda *_: None, _tls(self._service, rules[0], self._known, self._options))
+        general = first.spec.traffic_policy or TrafficPolicySpec()
+        ports = reader.ports(general, "")
+        subsets: dict[str, Subset] = {}
+        for rule in rules:
+            for i, subset in enumerate(rule.spec.subsets):
+                origin = rule.origin(f"spec.subsets[{i}]")
+                subsets.setdefault(subset.name, _subset(subset, origin, (general, ports), reader))
+        return TrafficPolicy(
+            namespace=self._service[0],
+            service=self._service[1],
+            traffic=reader.traffic(((general, ""),)),
+            ports=ports,
+            subsets=tuple(subsets[name] for name in sorted(subsets)),
+            origin=first.origin(),
+        )
 
 
 def _subset(
@@ -178,13 +191,7 @@ def _mistakes(
         yield Problem(at=rule.origin("spec.host"), code="NoEffect", text=text, severity=Severity.WARNING)
         return
     yield from _wrong_host(rule, services, known, options)
-    if spec.export_to and "*" not in spec.export_to:
-        text = (
-            'the rule would apply to clients of some namespaces alone, which is not supported: use "*" or leave it out'
-        )
-        yield Problem(at=rule.origin("spec.exportTo"), code="UnsupportedValue", text=text)
-    if spec.workload_selector is not None:
-        yield _unsupported(rule, "spec.workloadSelector")
+    yield from _unheard(rule, services, options)
     seen: set[str] = set()
     for i, subset in enumerate(spec.subsets):
         if subset.name in seen:
@@ -200,21 +207,24 @@ def _mistakes(
 def _wrong_host(
     rule: DestinationRule, services: tuple[Key, ...], known: tuple[World, Entries], options: Options
 ) -> Iterator[Problem]:
-    host, home = rule.spec.host, rule.metadata.namespace
-    service = services[0] if services else None
-    others = sorted({namespace for namespace, _ in services} - {home})
+    host, service = rule.spec.host, services[0] if services else None
     if service is None or service_of(service, *known) is None:
         meant = f"{service[0]}/{service[1]}" if service else host
         text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"
         if host.startswith("*"):
             text = f"{host} covers no Service, and no host of a ServiceEntry"
         yield Problem(at=rule.origin("spec.host"), code="HostNotFound", text=text)
-    elif home != options.root_namespace and others:
-        instead = f"move it to {others[0]}"
-        if host.startswith("*"):
-            instead = f'say "*.{home}.svc.{options.cluster_domain}", or move it to {options.root_namespace}'
-        text = f"a rule in {home} would apply to clients in {home} alone, which is not supported: {instead}"
-        yield Problem(at=rule.origin("spec.host"), code="UnsupportedValue", text=text)
+
+
+def _unheard(rule: DestinationRule, services: tuple[Key, ...], options: Options) -> Iterator[Problem]:
+    """Callers look beside themselves, beside the Service and in the root namespace: of others they hear nothing."""
+    home, to = rule.metadata.namespace, set(rule.spec.export_to)
+    others = sorted(to - {".", "*", home})
+    if home == options.root_namespace or not others or any(namespace == home for namespace, _ in services):
+        return
+    beside = "callers look for rules beside themselves, beside the Service and in " + options.root_namespace
+    text = f"{beside}: callers in {', '.join(others)} do not see it"
+    yield Problem(at=rule.origin("spec.exportTo"), code="NoEffect", text=text, severity=Severity.WARNING)
 
 
 def _mistakes_of_policies(rule: DestinationRule, tls: TlsReader) -> Iterator[Problem]:
@@ -240,7 +250,7 @@ def _unsupported(rule: DestinationRule, path: str) -> Problem:
     return Problem(at=rule.origin(path), code="UnsupportedField", text=text)
 
 
-def _merge_problems(rules: list[DestinationRule]) -> Iterator[Problem]:
+def _merge_problems(rules: Sequence[DestinationRule]) -> Iterator[Problem]:
     defined: dict[str, DestinationRule] = {}
     policy = next((r for r in rules if r.spec.traffic_policy is not None), None)
     for rule in rules:

@@ -10,6 +10,7 @@ wish, whatever else changes of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -59,9 +60,13 @@ def near_first(entries: Entries, policies: Policies, wishes: Wishes) -> tuple[Po
     around = dict(wishes.namespaces)
     asked = {key: _said(entry) or around.get(key[0], "") for key, entry in entries.hosts.items()}
     wished = {**dict(wishes.services), **{key: _WISHES[wish] for key, wish in asked.items() if wish in _WISHES}}
-    near = {key: _policy(key, policies).settled(_balancing(labels)) for key, labels in wished.items()}
+    near = {key: _policy(key, policies).each(partial(_near, _balancing(labels))) for key, labels in wished.items()}
     told = _unknown({entry.key: entry for entry in entries.hosts.values()}.values())
     return {**policies, **near}, (*wishes.problems, *told)
+
+
+def _near(balancing: LocalityBalancing, policy: TrafficPolicy) -> TrafficPolicy:
+    return policy.settled(balancing)
 
 
 def _said(found: Object) -> str:

@@ -182,7 +182,7 @@ class RouteReader:
 
     def _subset_exists(self, destination: Destination, key: Key, at: str) -> bool:
         policy = self._context.policies.get(key)
-        names = [s.name for s in policy.subsets] if policy is not None else []
+        names = policy.subset_names if policy is not None else ()
         if not destination.subset or destination.subset in names:
             return True
         inside = f"{key[1]}.{key[0]}.svc.{self._context.options.cluster_domain}"

@@ -25,9 +25,11 @@ def problems_of(name: str, policy: TrafficPolicy | None, world: World) -> tuple[
     """Of one Service, by `namespace/name`; hosts of ServiceEntries, whose endpoints are told in them, have none."""
     namespace, _, service = name.partition("/")
     key = namespace, service
-    if policy is None or not policy.subsets or world.get(Service, *key) is None:
+    if policy is None or not policy.subset_names or world.get(Service, *key) is None:
         return ()
-    return tuple(_empty(policy, world.slices_by_service.get(key, ()), world.pods_by_uid))
+    every = (policy, *(callers.policy for callers in policy.callers))
+    told = (p for one in every for p in _empty(one, world.slices_by_service.get(key, ()), world.pods_by_uid))
+    return tuple(dict.fromkeys(told))
 
 
 def _empty(policy: TrafficPolicy, slices: Iterable[EndpointSlice], pods: Mapping[str, Pod]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from math import gcd, lcm
 from typing import Final
 
@@ -77,15 +78,22 @@ def with_budgets(policies: Mapping[Key, TrafficPolicy], world: World, options: O
             namespace, service = key
             traffic = Traffic(limits=bound)
             found[key] = TrafficPolicy(namespace=namespace, service=service, traffic=traffic, origin=profile.origin())
-        elif known.traffic.limits.budget_percent is None and known.traffic.limits.retries is None:
-            limits = msgspec.structs.replace(
-                known.traffic.limits,
-                budget_percent=bound.budget_percent,
-                budget_least=bound.budget_least,
-                budget_interval_ms=bound.budget_interval_ms,
-            )
-            found[key] = msgspec.structs.replace(known, traffic=msgspec.structs.replace(known.traffic, limits=limits))
+        else:
+            found[key] = known.each(partial(_bounded, bound))
     return found
+
+
+def _bounded(bound: Limits, known: TrafficPolicy) -> TrafficPolicy:
+    limits = known.traffic.limits
+    if limits.budget_percent is not None or limits.retries is not None:
+        return known
+    limits = msgspec.structs.replace(
+        limits,
+        budget_percent=bound.budget_percent,
+        budget_least=bound.budget_least,
+        budget_interval_ms=bound.budget_interval_ms,
+    )
+    return msgspec.structs.replace(known, traffic=msgspec.structs.replace(known.traffic, limits=limits))
 
 
 class _Reader:

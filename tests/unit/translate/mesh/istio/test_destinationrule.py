@@ -88,12 +88,16 @@ def test_the_host_that_says_most_counts_alone_and_its_own_namespace_before_the_r
     assert run(all_, near, own, itself).policies["default", "web"].subsets == ()
 
 
-def test_a_pattern_over_other_namespaces_belongs_into_the_root_one() -> None:
+def test_a_pattern_over_other_namespaces_is_about_what_its_own_callers_reach_there() -> None:
     elsewhere = service("web", ns="other", ip="10.96.0.10")
-    found = translate_destination_rules(World.of([WEB, elsewhere, dr(host="*.local")]), Options())
-    (problem,) = found.problems
-    assert (problem.at.path, problem.code, found.policies) == ("spec.host", "UnsupportedValue", {})
-    assert '"*.default.svc.cluster.local"' in problem.text
+    rule = dr(host="*.local", trafficPolicy={"tls": {"mode": "DISABLE"}})
+    found = translate_destination_rules(World.of([WEB, elsewhere, rule]), Options())
+    assert found.problems == ()
+    assert found.policies["default", "web"].origin == rule.origin()
+    assert found.policies["default", "web"].callers == ()
+    there = found.policies["other", "web"]
+    assert (there.origin, there.traffic) == (None, Traffic())
+    assert [(one.namespace, one.policy.traffic.tls) for one in there.callers] == [("default", ClientTls.DISABLE)]
     assert codes_of(run(dr(host="*.nowhere.test"))) == [("spec.host", "HostNotFound")]
 
 
@@ -117,13 +121,37 @@ def test_fields_that_are_not_enforced_refuse_the_rule() -> None:
     assert codes(subsets=[{**V1, "trafficPolicy": {"portLevelSettings": [{}]}}]) == [
         ("spec.subsets[0].trafficPolicy.portLevelSettings[0].port", "InvalidValue")
     ]
-    assert codes(workloadSelector={"matchLabels": {}}) == [("spec.workloadSelector", "UnsupportedField")]
 
 
-def test_a_rule_for_some_clients_alone_is_refused() -> None:
-    assert codes(exportTo=["."]) == [("spec.exportTo", "UnsupportedValue")]
-    elsewhere = run(dr(ns="shop", host="web.default.svc.cluster.local"))
-    assert [p.code for p in elsewhere.problems] == ["UnsupportedValue"]
+def test_rules_for_some_callers_alone_are_beside_the_one_for_all() -> None:
+    full = "web.default.svc.cluster.local"
+    every = dr("every", host="web", subsets=[V1])
+    private = dr("own", ns="shop", host=full, trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
+    few = dr("few", ns="shop", host=full, workloadSelector={"matchLabels": {"app": "till"}}, subsets=[V1])
+    found = run(every, private, few)
+    policy = found.policies["default", "web"]
+    assert (found.problems, policy.origin) == ((), every.origin())
+    assert [(one.namespace, one.labels, one.policy.origin) for one in policy.callers] == [
+        ("shop", (("app", "till"),), few.origin()),
+        ("shop", (), private.origin()),
+    ]
+    assert policy.callers[1].policy.traffic.lb is LoadBalancer.RANDOM
+    assert (policy.subset_names, policy.callers[1].policy.subsets) == (("v1",), ())
+
+
+def test_keys_of_a_rule_for_callers_lie_beside_that_rule() -> None:
+    tls = {"mode": "MUTUAL", "credentialName": "keys"}
+    rule = dr(ns="shop", host="web.default.svc.cluster.local", trafficPolicy={"tls": tls})
+    (problem,) = run(rule).problems
+    assert (problem.code, "in namespace shop" in problem.text) == ("SecretNotFound", True)
+
+
+def test_an_export_that_nobody_hears_is_told() -> None:
+    far = run(dr(ns="shop", host="web.default.svc.cluster.local", exportTo=["shop", "bank"]))
+    assert codes_of(far) == [("spec.exportTo", "NoEffect")]
+    assert "callers in bank do not see it" in far.problems[0].text
+    assert codes_of(run(dr(host="web", exportTo=["bank"]))) == []
+    assert codes_of(run(dr(ns="istio-system", host="web.default.svc.cluster.local", exportTo=["bank"]))) == []
 
 
 def test_an_unknown_host_is_reported() -> None:
