@@ -5,6 +5,7 @@ Where something could not be carried over it is told, and such worlds are not co
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 import hypothesis.strategies as st
@@ -58,12 +59,16 @@ def there_and_back(objects: list[Object]) -> tuple[Translation, Translation] | N
 
 
 def known(answer: Answer) -> tuple[int, frozenset[tuple[str, str, int, int]]]:
-    """Where it goes, whoever says so: a subset is a Service of its own. A share of what is not there is an error."""
+    """Where it goes, whoever says so: a subset is a Service of its own. A share of what is not there is an error.
+
+    Weights are compared as the parts that they are: a lone backend has all whatever its weight.
+    """
     status, sent, _ = answer
+    whole = gcd(*(weight for *_, weight in sent))
     shares = {
-        (ns, f"{name}-{subset}" if subset else name, port, weight)
+        (ns, f"{name}-{subset}" if subset else name, port, weight // whole)
         if port in PORTS_OF.get(name, ())
-        else ("", "", 0, weight)
+        else ("", "", 0, weight // whole)
         for ns, name, port, subset, weight in sent
     }
     lost = shares and not any(name for _, name, _, _ in shares)
