@@ -2,9 +2,9 @@
 
 In: root, Envoy, wrk; `tests` among the paths of modules, as `run.py` has it. Out: `bench/results/mesh.json, .md`;
 nothing here passes or fails. Both contenders are the same Envoy with the same pods, redirection, listeners, mTLS,
-routes, authorization and access logs, as the product compiles them; with `sidecars` each process has the part of one
-pod. In each round all take their turn in slices of a second, so that what disturbs the machine disturbs all alike;
-ratios are to the sidecars in the same slice. Four minutes.
+routes, authorization and access logs, and the same node's rules and fast path between them, as the product compiles
+them; with `sidecars` each process has the part of one pod. In each round all take their turn in slices of a second,
+so that what disturbs the machine disturbs all alike; ratios are to the sidecars in the same slice. Four minutes.
 
 | path | what a request goes through |
 |---|---|
@@ -14,6 +14,7 @@ ratios are to the sidecars in the same slice. Four minutes.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -32,7 +33,14 @@ from envoy.service.accesslog.v3 import als_pb2
 
 import meshbuild
 from netns import meshlab
+from tandem.base.netns import in_netns
 from tandem.base.problems import Origin
+from tandem.compile.fastpath import compile_fast_path
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.bpf.plan import plan
+from tandem.drivers.bpf.real import KernelFastPath
+from tandem.drivers.nft.plan import plan as plan_nft
+from tandem.drivers.nft.real import Libnftables
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Backend, Exact, Forward, HeaderMatch, Prefix, Retry, Route, RouteMatch, RouteTable
@@ -49,6 +57,7 @@ SERVICE = "10.96.1.1"
 PORTS = {"http": 80, "bytes": 3306}
 LOADS = {"http, 16 at once": ("http", 16), "http, one by one": ("http", 1), "bytes, 16 at once": ("bytes", 16)}
 WORLDS = ("tandem", "sidecars")
+LENIENT = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
 CLOCK = os.sysconf("SC_CLK_TCK")
 Figures = dict[str, float]
 
@@ -57,7 +66,7 @@ class Proxy(meshlab.Lab):
     """A lab whose access logs are read and thrown away; `ca`: of another lab, whose pods this one's Envoy may serve."""
 
     def __init__(self, prefix: str, ca: meshlab.Ca | None = None) -> None:
-        super().__init__(prefix)
+        super().__init__(prefix, link="td")
         self.ca = ca or self.ca
         self.ads = Ads(self.ca)
 
@@ -85,7 +94,9 @@ class World:
         server = msgspec.structs.replace(
             server, pod=msgspec.structs.replace(server.pod, authorization=authorization(), plain_http_ports=(80,))
         )
-        whole = view_of(client, server)
+        whole = view_of(*(msgspec.structs.replace(p, **self._link(p)) for p in (client, server)))
+        client, server = whole.pods
+        asyncio.run(self._node(whole))
         self.proxies: list[Proxy] = [self.lab]
         if name == "sidecars":
             beside = stack.enter_context(Proxy("beside", self.lab.ca))
@@ -95,6 +106,22 @@ class World:
         self.lab.apply(whole)
         stack.enter_context(application(self._netns["server"], self.lab.dir))
         self.check()
+
+    def _link(self, pod: AttachedPod) -> dict[str, str]:
+        """What ADD would have told of it."""
+        shown = subprocess.run(
+            ["nsenter", f"--net={pod.netns}", "cat", "/sys/class/net/eth0/address"], check=True, stdout=subprocess.PIPE
+        )
+        return {"host_ifname": f"td{pod.pod.name}", "mac": shown.stdout.decode().strip()}
+
+    async def _node(self, view: NodeView) -> None:
+        """Policy and Services of the node, and the fast path, as the agent keeps them."""
+        netns = str(self.lab.node)
+        Libnftables(netns).apply(plan_nft(None, compile_nft(view)))
+        in_netns(netns, lambda: LENIENT.write_text("1"))
+        driver = KernelFastPath(netns)
+        await driver.apply(plan(await driver.read(), compile_fast_path(view)))
+        driver.close()
 
     def check(self) -> None:
         """One request by each path is answered, and one that the policies deny is denied."""

@@ -12,6 +12,8 @@ from tandem.compile.envoy.proto import Json, extension
 from tandem.state.xds import DIVIDED, GRPC_STATUS, LOGGED, LOGGED_IF, UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
+BUFFER: Final = 1 << 17
+"""Bytes of entries that are sent at once: each message costs Envoy and the agent more than the entries in it."""
 _GRPC: Final[Json] = {"tag": GRPC_STATUS, "value": "%GRPC_STATUS_NUMBER%"}
 
 
@@ -22,6 +24,7 @@ def _common(log_name: str, when: str, *tags: Json) -> Json:
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": names.AGENT}},
         "buffer_flush_interval": FLUSH,
+        "buffer_size_bytes": BUFFER,
         # The log entry itself knows nothing of TLS towards the upstream.
         "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}, *tags, *chosen],
     }
