@@ -138,7 +138,7 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         ),
         "dns": ("DaemonStatus", "The node's DNS server."),
         "network": (
-            "{fabric, mtu, underlayMTU, overhead, paths, problems}",
+            "{fabric, mtu, underlayMTU, overhead, paths, opened, problems}",
             "MTUs, and the bytes added; `paths`: list of {node, carries}, the longest packet that gets through.",
         ),
         "bgp": (

@@ -68,5 +68,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     encryption: Encryption | None = None
     fast_path: bool = True
     """Established TCP connections between pods of one node go from link to link, past the chains."""
+    opens_firewalls: bool = True
+    """Where iptables' chain FORWARD drops what it does not know, what pods send and get is let through."""
     origin: Origin | None = None
     """None: no object says so, these are the defaults."""

@@ -55,6 +55,7 @@ class NetworkSpec(Model, frozen=True, kw_only=True):
     bgp: BgpSpec | None = None
     encryption: EncryptionSpec | None = None
     fast_path: bool = True
+    host_firewall: str = ""
 
 
 class Network(Object, frozen=True, kw_only=True):

@@ -23,7 +23,6 @@ from tandem.base.digest import digest
 from tandem.base.ids import NodeName, PodUid
 from tandem.base.memory import spare_collector
 from tandem.base.paths import NodeDir
-from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.compile.fabric import fabric_of
 from tandem.compile.names import GATEWAYS
@@ -39,6 +38,7 @@ from tandem.drivers.edge import CERTIFICATES
 from tandem.drivers.edge import decode as decode_pairs
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.exposition import Exposition
+from tandem.drivers.firewall.real import Iptables
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
 from tandem.drivers.jwks.real import HttpFetcher
@@ -80,6 +80,7 @@ from tandem.runtime.enforce import EnvoyLoop, KernelLoop
 from tandem.runtime.facts import Facts
 from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.federation import Federation, TrustFigures
+from tandem.runtime.firewall import FirewallLoop
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.holdings import LIMITS, Holder, Limits
 from tandem.runtime.host_local import shared_directories
@@ -93,6 +94,7 @@ from tandem.runtime.pod_drift import PodDrift, together
 from tandem.runtime.pod_links import PodLinks
 from tandem.runtime.progress import Progress
 from tandem.runtime.resolved import ResolvedLoop
+from tandem.runtime.settings import NodeSettings
 from tandem.runtime.slice import Slice
 from tandem.runtime.turnaway import TurnAwayLoop
 from tandem.runtime.views import Newest, Numbered
@@ -104,8 +106,6 @@ log = structlog.get_logger()
 
 ENVOY: Final = "envoy"
 """Envoy's node id towards this agent."""
-RETRY_SECONDS: Final = 5.0
-"""After so long a setting that the kernel refused is tried again."""
 
 
 class Agent:
@@ -117,9 +117,6 @@ class Agent:
         self._dir = directory
         self._slice = Slice(node)
         self._clock = SystemClock()
-        self._forwards_ipv6 = False
-        self._unset: tuple[str, ...] = ()
-        """Why the node's settings are not as they should be."""
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
@@ -138,7 +135,9 @@ class Agent:
         self._wireguard = Wireguard(directory)
         self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
+        self._settings = NodeSettings(self._links, directory, self._clock, self._changed.set)
         self._network = NetworkWatch(self._links, RawProber(), self._newest.views, self._on_underlay)
+        self._firewall = FirewallLoop(Iptables(), self._clock)
         self._journal = SharedJournal(SqliteJournal(directory.journal), shared_directories(directory))
         self._drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), self._clock)
         table = Libnftables()
@@ -173,7 +172,7 @@ class Agent:
         for counted in (figures, KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited):
             self._metrics.registry.register(counted)
         self._guards = GuardLoop(self._facts, self._pod_drift)
-        self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
+        self._fast = FastPathLoop(KernelFastPath(), partial(self._settings.set, sysctls.WANTED_FOR_FAST_PATH))
         self._pod_links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), self._clock, self._pod_of, self._fast)
         self._progress = Progress(
             self._slice,
@@ -192,7 +191,7 @@ class Agent:
 
     async def run(self) -> None:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
-        await self._set_sysctls(sysctls.WANTED)
+        await self._settings.set(sysctls.WANTED)
         await remember(self._journal, self._links)
         await self._xds.start()
         alive = await self._links.alive()
@@ -232,6 +231,8 @@ class Agent:
             tasks.create_task(self._encryption.run(self._newest.views))
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
+            tasks.create_task(self._settings.run())
+            tasks.create_task(self._firewall.run(self._newest.views))
             tasks.create_task(self._fast.run(self._newest.views))
 
     async def _serve_cni(self) -> None:
@@ -305,7 +306,7 @@ class Agent:
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, what cuts pods off from other nodes, and an Envoy that is not there."""
         between = (*self._network.narrow(), *self._encryption.cut_off, *self._bgp.silent)
-        found = (*self._unset, *self._progress.failures(), *between)
+        found = (*self._settings.problems(), *self._progress.failures(), *between)
         if trouble := self._journal.trouble():
             found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
@@ -341,7 +342,8 @@ class Agent:
             self._metrics.in_force(outcome.number, self._clock.monotonic())
 
     def _drifted(self) -> Mapping[str, Any]:
-        return together(self._drift.status(), self._pod_drift.status(), self._pod_links.status())
+        watches = (self._drift, self._pod_drift, self._pod_links, self._firewall, self._settings)
+        return together(*(watch.status() for watch in watches))
 
     def _pod_of(self, netns: str) -> str:
         view = self._view()
@@ -362,7 +364,11 @@ class Agent:
             await self._changed.wait()
             self._changed.clear()
             await self._meet_underlay()
-            await self._meet_settings()
+            config = self._slice.config
+            await self._settings.meet(
+                ipv6=any(block.family == IPV6 for block in self.pool().blocks),
+                segment=config is not None and fabric_of(config.network).segment,
+            )
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
@@ -373,25 +379,6 @@ class Agent:
                 await self._newest.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
                 speaking = (*(p.pod.identity for p in meshed_pods(view.pods)), *_identities(view))
                 self._secrets.need(frozenset(speaking))
-
-    async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
-        await sysctls.change(self._links, self._dir, wanted)
-
-    async def _meet_settings(self) -> None:
-        """The node forwards IPv6 once it has a block of it, and has a bridge once that is its fabric: late, both."""
-        config = self._slice.config
-        ipv6 = not self._forwards_ipv6 and any(block.family == IPV6 for block in self.pool().blocks)
-        wanted = sysctls.wanted_for_ipv6() if ipv6 else {}
-        if config is not None and fabric_of(config.network).segment:
-            wanted |= sysctls.wanted_for_segment()
-        try:
-            if wanted:
-                await self._set_sysctls(wanted)
-            self._forwards_ipv6, self._unset = self._forwards_ipv6 or ipv6, ()
-        except DriverError as err:
-            log.error("settings of the node are not as pods need them", error=str(err), wanted=wanted)
-            self._unset = (str(err),)
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._changed.set)
 
     async def _meet_underlay(self) -> None:
         """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
@@ -449,7 +436,7 @@ class Agent:
             "problems": [
                 *self._secrets.failures.values(),
                 *self._certificates.failed.values(),
-                *self._unset,
+                *self._settings.problems(),
                 *self._progress.failures(),
                 *self._drift.problems(),
                 *self._pod_drift.problems(),
@@ -461,13 +448,15 @@ class Agent:
                 *self._domains.failed.values(),
                 *self._keys.failed,
                 *self._federation.failed,
-                *self._network.problems(),
+                *self._network.narrow(),
+                *self._firewall.problems(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),
             ],
             "network": self._network.status(
                 (*self._kernel.far, *self._bgp.failed.values(), *self._encryption.failed.values())
-            ),
+            )
+            | {"opened": list(self._firewall.opened)},
         }
 
     async def _ask_passwords(self) -> Mapping[str, Secret]:

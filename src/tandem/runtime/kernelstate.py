@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from tandem.base import processes
 from tandem.drivers.envoy import handover
+from tandem.drivers.firewall.chains import lines
+from tandem.drivers.firewall.real import Iptables
 from tandem.runtime.supervisor import is_ours
 
 Picture = Mapping[str, tuple[str, ...]]
@@ -44,6 +46,7 @@ def picture(run_dir: Path) -> Picture:
     netns = Path("/run/netns")
     state["namespaces"] = tuple(sorted(p.name for p in netns.iterdir())) if netns.is_dir() else ()
     state["tables"] = tuple(sorted(_output(["nft", "list", "tables"]).splitlines()))
+    state["chains of others"] = tuple(lines(Iptables().read().tables))
     state["sysctls"] = tuple(sorted(_settings()))
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
     state["processes"] = _processes(run_dir)

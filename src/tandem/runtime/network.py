@@ -19,7 +19,6 @@ from tandem.compile.fabric import fabric_of
 from tandem.compile.fabric.interface import others
 from tandem.compile.fabric.mtu import overhead, pod_mtu, room
 from tandem.drivers.link.port import LinkDriver
-from tandem.drivers.nft.barriers import barriers
 from tandem.drivers.probe.port import Prober
 from tandem.ir.node import NodeView
 from tandem.runtime.paths import carried
@@ -33,20 +32,14 @@ SETTLE_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 10.0
 """Until a path that was silent or narrow is probed again."""
 EVERY_SECONDS: Final = 20.0
-OTHERS_SECONDS: Final = 30.0
-"""Between two looks at the tables of other programs."""
 WHERE: Final = "spec.mtu of Network default"
 
 
 class NetworkWatch:
     """One per agent. `on_underlay` is told the underlay's MTU when it has changed."""
 
-    _barred: tuple[str, ...] = ()
-    """Chains of other programs that drop what pods send, one sentence each, with what to do."""
-
     def __init__(self, links: LinkDriver, prober: Prober, views: Views, on_underlay: Callable[[int], None]) -> None:
         self._links = links
-        self._looked = float("-inf")
         self._prober = prober
         self._views = views
         self._on_underlay = on_underlay
@@ -74,19 +67,6 @@ class NetworkWatch:
             except TimeoutError:
                 await self._look_at_underlay()
             await self._probe()
-            await self._look_at_others()
-
-    async def _look_at_others(self) -> None:
-        view, now = self._view, asyncio.get_running_loop().time()
-        if view is None or now - self._looked < OTHERS_SECONDS:
-            return
-        self._looked, before = now, self._barred
-        try:
-            self._barred = await asyncio.to_thread(barriers, view.node.prefixes)
-        except DriverError as err:
-            log.warning("chains of other programs not read", error=str(err))
-        if self._barred != before:
-            log.warning("chains of other programs", drop=self._barred)
 
     async def _change(self, seen: int) -> int:
         """The version of the first view whose nodes or MTU are others than those that were probed."""
@@ -145,10 +125,6 @@ class NetworkWatch:
                 if 0 < size < sent
             ),
         )
-
-    def problems(self) -> tuple[str, ...]:
-        """What gets lost on the way, between nodes or by rules of others."""
-        return (*self.narrow(), *self._barred)
 
     def _silent(self) -> list[str]:
         return sorted(node for node, size in self._carried.items() if not size)

@@ -17,6 +17,8 @@ from tandem.compile.foreign import compile_redirection
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.dns import wildcards
 from tandem.drivers.envoy import handover
+from tandem.drivers.firewall.chains import changes, opened
+from tandem.drivers.firewall.real import Iptables
 from tandem.drivers.foreign.lost import spaces_with_ours
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link import netns
@@ -54,6 +56,7 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
         yield f"left: nftables table: {err}"
     with suppress(DriverError):  # a kernel without such tables has none of ours
         Libnftables(family="bridge").remove()
+    yield from _close_firewalls()
     before = sysctls.remembered(node)
     try:
         removed = asyncio.run(_sweep(node, before))
@@ -64,6 +67,17 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
             yield f"note: {', '.join(unknown)} stays as it is: what it was before was lost with {node.root}"
     except DriverError as err:
         yield f"left: links: {err}"
+
+
+def _close_firewalls() -> Iterator[str]:
+    """Take our rules out of chains of others."""
+    firewall = Iptables()
+    try:
+        for table in filter(opened, firewall.read().tables):
+            firewall.change(table, changes(table, ()))
+            yield f"rules taken out of {table.shown}"
+    except DriverError as err:
+        yield f"left: rules in chains of others: {err}"
 
 
 def _release_foreign(node: NodeDir) -> Iterator[str]:

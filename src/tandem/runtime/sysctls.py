@@ -20,7 +20,8 @@ WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
 WANTED_FOR_FAST_PATH: Final = {"net.netfilter.nf_conntrack_tcp_be_liberal": "1"}
 """Connection tracking does not see each packet of a connection on the fast path: it must not judge sequence numbers."""
-_FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
+FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
+"""With IPv6 this alone counts, not what each link has."""
 _ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
 _BY_ADVERTISEMENT: Final = 0x00050000
 """RTF_DEFAULT and RTF_ADDRCONF (linux/ipv6_route.h): a default route that a router told of."""
@@ -40,7 +41,12 @@ def wanted_for_ipv6() -> dict[str, str]:
     learned = {row[9] for row in found if int(row[8], 16) & _BY_ADVERTISEMENT == _BY_ADVERTISEMENT}
     # As in sysctl(8), a dot in the name of an interface is written as a slash.
     keep = {f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra": "2" for name in sorted(learned)}
-    return {**keep, _FORWARD_IPV6: "1"}
+    return {**keep, FORWARD_IPV6: "1"}
+
+
+def wanted_of_links(names: Collection[str]) -> dict[str, str]:
+    """What links that lead to others need."""
+    return {f"net.ipv4.conf.{name.replace('.', '/')}.forwarding": "1" for name in names}
 
 
 def wanted_for_segment() -> dict[str, str]:

@@ -18,6 +18,9 @@ TABLES: Final = (TABLE, POLICY_TABLE)
 NODE_TABLES: Final = (("inet", TABLE), ("bridge", TABLE))
 """Family and name of those in the node's namespace that no one else may change."""
 
+FIREWALL_COMMENT: Final = "tandem:"
+"""How comments of our rules in iptables' chain FORWARD begin, which is not ours (docs/design/0077)."""
+
 LINK_ALIAS: Final = "tandem:"
 """Prefix of the alias (IFLA_IFALIAS) of every link that we create."""
 

@@ -11,6 +11,8 @@ from tandem.model import network as model
 from tandem.model.world import World
 
 NAME: Final = "default"
+LEAVE: Final = "Leave"
+"""spec.hostFirewall: chains of others are left alone."""
 
 
 def translate_network(world: World) -> Network:
@@ -26,6 +28,7 @@ def translate_network(world: World) -> Network:
         bgp=_bgp(spec.bgp, world) if spec.bgp is not None else None,
         encryption=Encryption(port=spec.encryption.port) if spec.encryption is not None else None,
         fast_path=spec.fast_path,
+        opens_firewalls=spec.host_firewall != LEAVE,
         origin=found.origin(),
     )
 

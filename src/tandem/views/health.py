@@ -23,6 +23,7 @@ NETWORK: Final[Mapping[str, Any]] = {
     "underlayMTU": 0,
     "overhead": 0,
     "paths": [],
+    "opened": [],
     "problems": [],
 }
 """Of a node that has not reported."""

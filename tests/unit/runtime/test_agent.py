@@ -20,7 +20,7 @@ from tandem.drivers.xds.client_session import Update
 from tandem.ipam.journal import Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
-from tandem.runtime import agent, progress
+from tandem.runtime import progress, settings
 from tandem.runtime.agent import Agent, new_agent
 from tandem.runtime.views import SILENT, Outcome
 
@@ -110,8 +110,8 @@ def test_settings_that_cannot_be_remembered_degrade_the_node_until_they_can_and_
         if refused:
             raise refused.pop()
 
-    monkeypatch.setattr(lab.agent, "_set_sysctls", change)
-    monkeypatch.setattr(agent, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(lab.agent._settings, "set", change)
+    monkeypatch.setattr(settings, "RETRY_SECONDS", 0.01)
 
     async def scene() -> None:
         lab.tell_all()
@@ -119,7 +119,7 @@ def test_settings_that_cannot_be_remembered_degrade_the_node_until_they_can_and_
         lab.agent._control.synced.put(True)
         await lab.agent._newest.awaited.after(0)
         assert any("sysctls.json" in text for text in await lab.agent.degraded())
-        while not lab.agent._forwards_ipv6:  # noqa: ASYNC110 - it tells nobody
+        while not lab.agent._settings._forwards_ipv6:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.001)
         assert not any("sysctls.json" in text for text in await lab.agent.degraded())
 

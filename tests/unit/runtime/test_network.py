@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from tandem.base.cell import Cell
-from tandem.base.problems import DriverError
 from tandem.drivers.link.fake import FakeLinks
 from tandem.drivers.probe.fake import FakeProber
 from tandem.ir.network import Network
@@ -44,28 +43,8 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "barriers", lambda _: ())
     for name in ("SETTLE_SECONDS", "AGAIN_SECONDS", "EVERY_SECONDS"):
         monkeypatch.setattr(network, name, 0.01)
-
-
-def test_chains_of_others_that_drop_what_pods_send_are_told_until_they_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "OTHERS_SECONDS", 0.0)
-    watched = Watched(FakeProber(), view())
-    finds: list[tuple[str, ...] | DriverError] = [("a chain",), DriverError("busy"), ()]
-    before: list[tuple[str, ...]] = []
-
-    def look(prefixes: Collection[str]) -> tuple[str, ...]:
-        assert {*prefixes} == {*view().node.prefixes}
-        before.append(watched.watch.problems())
-        found = finds.pop(0) if finds else ()
-        if isinstance(found, DriverError):
-            raise found
-        return found
-
-    monkeypatch.setattr(network, "barriers", look)
-    asyncio.run(watched.until(lambda: len(before) > 3))
-    assert before[:4] == [(), ("a chain",), ("a chain",), ()]
 
 
 def test_before_the_first_view_nothing_is_known_and_nothing_changed() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.drivers.dns.wildcards import file_of
+from tandem.drivers.firewall.port import Found
 from tandem.runtime import node_teardown
 
 
@@ -21,6 +22,9 @@ class Stuck:
     def remove(self) -> None:
         raise DriverError("nft: no permission")
 
+    def read(self) -> Found:
+        raise DriverError("iptables: no permission")
+
     async def sweep(self) -> None:
         raise DriverError("netlink: no permission")
 
@@ -30,8 +34,10 @@ def test_one_part_that_cannot_be_removed_does_not_keep_the_others(
 ) -> None:
     monkeypatch.setattr(node_teardown, "Libnftables", Stuck)
     monkeypatch.setattr(node_teardown, "KernelLinks", Stuck)
+    monkeypatch.setattr(node_teardown, "Iptables", Stuck)
     assert list(node_teardown.remove_from_kernel(NodeDir(tmp_path))) == [
         "left: nftables table: nft: no permission",
+        "left: rules in chains of others: iptables: no permission",
         "left: links: netlink: no permission",
     ]
 

@@ -31,6 +31,12 @@ def test_the_fast_path_is_on_unless_the_object_says_no() -> None:
         assert translate_network(World.of([parse(raw)])).fast_path == on
 
 
+def test_chains_of_others_are_opened_unless_the_object_says_no() -> None:
+    for spec, opens in (({}, True), ({"hostFirewall": "Open"}, True), ({"hostFirewall": "Leave"}, False)):
+        raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
+        assert translate_network(World.of([parse(raw)])).opens_firewalls == opens
+
+
 def test_a_peer_is_for_the_nodes_whose_labels_it_selects() -> None:
     def node(name: str, **labels: str) -> dict[str, object]:
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}

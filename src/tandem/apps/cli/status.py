@@ -107,6 +107,7 @@ def _network(network: dict[str, Any]) -> str:
         parts.append("every path carries it")
     parts += [f"too narrow: {', '.join(narrow)}"] if narrow else []
     parts += [f"no answer from {', '.join(silent)}"] if silent else []
+    parts += [f"pods are let through {', '.join(opened)}"] if (opened := network.get("opened")) else []
     return "; ".join(parts)
 
 

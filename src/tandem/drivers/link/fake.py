@@ -36,6 +36,7 @@ class FakeLinks:
         self.hosts: dict[str, tuple[PodLink, End]] = {}
         self.pins: dict[ContainerId, str] = {}
         self.net = NodeNet()
+        self.outer: tuple[str, ...] = ()
         self.sysctls = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"}
         self.calls: list[str] = []
         self._failures: list[tuple[str, DriverError]] = []
@@ -58,6 +59,11 @@ class FakeLinks:
         del address
         self._called("underlay_mtu")
         return self.mtu
+
+    async def outward(self) -> tuple[str, ...]:
+        """As given."""
+        self._called("outward")
+        return self.outer
 
     async def pin(self, container_id: ContainerId, netns: str) -> str:
         """Keep the namespace reachable at another path."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +16,10 @@ from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs
 from tandem.drivers.link.shaping import KIND, rate_of
+from tandem.state.ownership import BGP_PROTOCOL, ROUTE_PROTOCOL
 
 DEFAULT_MTU: Final = 1500
+_BETWEEN_NODES: Final = frozenset({ROUTE_PROTOCOL, BGP_PROTOCOL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,28 @@ def underlay_mtu(sock: Rtnl, address: str = "") -> int:
             own = number_of(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU)
             return own or mtus[number_of(attrs, rtnl.RTA_OIF)]
     return min(up, default=DEFAULT_MTU)
+
+
+def outward(sock: Rtnl) -> tuple[str, ...]:
+    """By which packets of IPv4 come from others than pods of this node: links of default routes, and of routes of ours.
+
+    A route of several ways counts for each.
+    """
+    found: set[int] = set()
+    for (_, bits, _, _, table, protocol, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE, of=socket.AF_INET):
+        if table == rtnl.MAIN_TABLE and (not bits or protocol in _BETWEEN_NODES):
+            found |= {number_of(attrs, rtnl.RTA_OIF)} if rtnl.RTA_OIF in attrs else set()
+            found |= set(_hops(attrs.get(rtnl.RTA_MULTIPATH, b"")))
+    ours = {link.name for link in owned_links(sock)}
+    return tuple(sorted(name for name, index, _ in links(sock) if index in found and name not in ours))
+
+
+def _hops(told: bytes) -> Iterator[int]:
+    """The links of a route of several ways."""
+    while len(told) >= rtnl.NEXT_HOP.size:
+        length, _, _, index = rtnl.NEXT_HOP.unpack_from(told)
+        yield index
+        told = told[max(length, rtnl.NEXT_HOP.size) :]
 
 
 def end(sock: Rtnl, name: str) -> End | None:

@@ -74,6 +74,10 @@ class KernelLinks:
         """The MTU of the interface with this address, else of the default route's."""
         return await self._run(lambda: read.underlay_mtu(self._node(), address))
 
+    async def outward(self) -> tuple[str, ...]:
+        """The links of default routes of IPv4, and of our routes to other nodes' pods."""
+        return await self._run(lambda: read.outward(self._node()))
+
     async def pin(self, container_id: ContainerId, netns: str) -> str:
         """Keep the namespace reachable at a path of ours, returned."""
         return await self._run(lambda: self._pin(container_id, netns))

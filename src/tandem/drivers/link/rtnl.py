@@ -45,6 +45,7 @@ IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
 # No duplicate address detection: the address is usable at once. No prefix route: the /128 is nobody else's.
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
+RTA_MULTIPATH: Final = 9
 RTAX_MTU: Final = 2
 RTNH_F_ONLINK: Final = 4
 NDA_DST, NDA_LLADDR, NDA_IFINDEX = 1, 2, 8
@@ -53,6 +54,8 @@ FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
 LINK: Final = struct.Struct("=BxHiII")
 ADDR: Final = struct.Struct("=BBBBi")
 ROUTE: Final = struct.Struct("=BBBBBBBBI")
+NEXT_HOP: Final = struct.Struct("=HBBi")
+"""Length with all that follows, flags, weight, link (rtnexthop of linux/rtnetlink.h)."""
 NEIGH: Final = struct.Struct("=BxxxiHBB")
 QDISC: Final = struct.Struct("=BxxxiIII")
 

@@ -15,7 +15,7 @@ CREATE: Final = 0x400
 APPEND: Final = 0x800
 _DUMP: Final = 0x300
 _NESTED: Final = 0x8000
-_FAMILIES: Final = {"inet": 1, "bridge": 7}
+_FAMILIES: Final = {"inet": 1, "ip": 2, "bridge": 7, "ip6": 10}
 
 
 def asked(family: str, kind: int, body: bytes, flags: int = 0) -> bytes:

@@ -1,0 +1,1 @@
+"""Chains of iptables that other programs share with us."""
