@@ -44,7 +44,7 @@ class LinkDriver(Protocol):
         """The MTU by which the node reaches others: of the interface with this address, else of the default route."""
 
     async def outward(self) -> tuple[str, ...]:
-        """The links by which IPv4 comes from elsewhere, sorted: those of default routes, and of routes to other nodes."""
+        """The links by which IPv4 comes from elsewhere, sorted: of default routes, and of routes to other nodes."""
 
     async def pin(self, container_id: ContainerId, netns: str) -> str:
         """Keep the namespace reachable at a path of ours, returned; at once if it is pinned already."""
