@@ -20,7 +20,7 @@ from tandem.model.closing import CLOSING, read_policy
 from tandem.model.kinds import Kind, name_of
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import ParseError, parse
-from tandem.model.unreadable import UNREADABLE, unreadable
+from tandem.model.unreadable import UNREADABLE, not_understood, unreadable
 from tandem.model.world import Key, World
 
 log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ class Informer:
     def _apply(self, kind: Kind, change: str, raw: RawObject) -> None:
         obj = None
         if change == "DELETED":
-            self._set(UNREADABLE, unreadable(raw, "").key, None)
+            self._set(UNREADABLE, unreadable(raw).key, None)
         else:
             obj = self._read(raw)
         self._set(kind.name, _key(raw), obj)
@@ -148,14 +148,19 @@ class Informer:
         """None, and told of: it cannot be read."""
         found, left_out = None, None
         try:
-            found = read_policy(raw) if name_of(raw) in CLOSING else parse(raw)
+            if name_of(raw) in CLOSING:
+                found = read_policy(raw)
+            elif strange := not_understood(raw):
+                left_out = unreadable(raw, *strange)
+            else:
+                found = parse(raw)
         except ParseError as err:
             left_out = unreadable(raw, str(err))
         why = left_out.metadata.unreadable if left_out else found.metadata.unreadable if found else ()
         if why:
             namespace, name = _key(raw)
             log.warning("object not understood", kind=raw.get("kind"), namespace=namespace, name=name, reason=why)
-        self._set(UNREADABLE, unreadable(raw, "").key, left_out)
+        self._set(UNREADABLE, unreadable(raw).key, left_out)
         return found
 
     def _set(self, kind: str, key: Key, obj: Object | None) -> None:

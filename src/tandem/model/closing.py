@@ -40,9 +40,7 @@ _NO_PROTOCOL: Final = "(not understood)"
 def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = name_of(raw)
-    faults: list[str] = []
-    if kind != "PeerAuthentication":
-        faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
+    faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
         _close(kind, body, _path(line))

@@ -225,6 +225,7 @@ class HttpRouteSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = ""
     hostnames: tuple[str, ...] = ()
     rules: tuple[HttpRouteRule, ...] = (HttpRouteRule(),)
 

@@ -43,6 +43,7 @@ class GrpcRouteSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = ""
     hostnames: tuple[str, ...] = ()
     rules: tuple[GrpcRouteRule, ...] = ()
 

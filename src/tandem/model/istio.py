@@ -34,6 +34,7 @@ class HttpMatch(Model, frozen=True, kw_only=True):
     source_namespace: str = ""
     gateways: tuple[str, ...] = ()
     ignore_uri_case: bool = False
+    stat_prefix: str = ""
 
 
 class PortSelector(Model, frozen=True, kw_only=True):
@@ -198,6 +199,8 @@ class HttpRoute(Model, frozen=True, kw_only=True):
     mirror: Destination | None = None
     mirrors: tuple[MirrorPolicy, ...] = ()
     mirror_percent: int | None = None
+    mirror_percent_old: int | None = msgspec.field(default=None, name="mirror_percent")
+    """The same by its older name."""
     mirror_percentage: Percent | None = None
     cors_policy: CorsPolicy | None = None
 

@@ -23,6 +23,7 @@ class TcpRouteSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = ""
     rules: tuple[ConnectionRule, ...] = ()
 
 

@@ -11,6 +11,7 @@ class TlsRouteSpec(Model, frozen=True, kw_only=True):
     """spec; `hostnames` are names in TLS (SNI), of which v1alpha2 needs none: then it is for every name."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = ""
     hostnames: tuple[str, ...] = ()
     rules: tuple[ConnectionRule, ...] = ()
 

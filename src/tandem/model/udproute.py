@@ -11,6 +11,7 @@ class UdpRouteSpec(Model, frozen=True, kw_only=True):
     """spec; v1 has one rule, v1alpha2 may have several."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = ""
     rules: tuple[ConnectionRule, ...] = ()
 
 

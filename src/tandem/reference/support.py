@@ -28,7 +28,7 @@ ROOT: Final = "istio-system"
 
 _ROUTE = {
     *("name", "match", "route", "timeout", "retries", "headers", "directResponse", "redirect", "rewrite", "fault"),
-    *("mirror", "mirrors", "mirrorPercent", "mirrorPercentage", "corsPolicy", "delegate"),
+    *("mirror", "mirrors", "mirrorPercent", "mirror_percent", "mirrorPercentage", "corsPolicy", "delegate"),
 }
 _GRPC = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),

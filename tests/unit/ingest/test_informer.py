@@ -13,6 +13,7 @@ from tandem.ingest.fake import FakeKube
 from tandem.ingest.informer import Informer
 from tandem.model import core
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.istio import VirtualService
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.meta import RawObject
 from tandem.model.policy import NetworkPolicy
@@ -207,6 +208,29 @@ def test_what_cannot_be_read_is_told_of_until_it_can_or_is_gone() -> None:
         assert names(world) == {"b"}
 
     informed(kube, story)
+
+
+def test_a_route_with_a_field_that_nobody_knows_is_left_out_and_told_of() -> None:
+    """An API server with a newer version of the API lets it in; what it says may narrow what the rest says."""
+    meta = {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "1"}
+    strange = {"hosts": ["web"], "http": [{"newMatch": {}, "route": [{"destination": {"host": "web"}}]}]}
+    route = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": meta, "spec": strange}
+    kube = FakeKube([route])
+
+    async def story() -> None:
+        informer = Informer(kube, [BY_KIND["VirtualService"]])
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(informer.run())
+            world = await until(informer, lambda w: w.synced)
+            ((why,),) = (found.metadata.unreadable for found in world.sorted(Unreadable))
+            assert why.startswith("spec.http[0].newMatch: unknown field")
+            assert world.sorted(VirtualService) == ()
+            await kube.replace(BY_KIND["VirtualService"], {**route, "spec": {"hosts": ["web"]}})
+            world = await until(informer, lambda w: len(w.sorted(VirtualService)) == 1)
+            assert world.sorted(Unreadable) == ()
+            running.cancel()
+
+    asyncio.run(story())
 
 
 def test_what_could_not_be_read_is_forgotten_if_it_is_gone_when_all_are_listed_again() -> None:

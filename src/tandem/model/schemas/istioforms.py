@@ -130,8 +130,8 @@ def protocol_fault(text: str) -> str | None:
 
 
 def each(values: Iterable[str] | None, at: str, fault: Any) -> Iterator[str]:
-    """A line for each value of a list with a fault."""
-    for i, value in enumerate(values or ()):
+    """A line for each value of a list with a fault. What is none is a field that nobody knows, and told as that."""
+    for i, value in enumerate(values if isinstance(values, list | tuple) else ()):
         if wrong := fault(value):
             yield f"{at}[{i}]: {wrong}"
 

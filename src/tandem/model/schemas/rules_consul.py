@@ -151,6 +151,8 @@ def _hash(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}: needs field or sourceIP, and not both"
     elif raw.get("field") and not raw.get("fieldValue"):
         yield f"{at}.fieldValue: is required with field"
+    if raw.get("sourceIP") and raw.get("fieldValue"):
+        yield f"{at}.fieldValue: does not belong to sourceIP"
     if raw.get("cookieConfig") is not None and raw.get("field") != "cookie":
         yield f"{at}.cookieConfig: does not belong to the field {raw.get('field') or 'sourceIP'}"
 
@@ -197,6 +199,12 @@ def _defaults(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.mode: cannot be set here, and in Consul by the annotation transparent-proxy alone"
 
 
+def _upstreams(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for name in ("name", "namespace", "partition", "peer"):
+        if (raw.get("defaults") or {}).get(name):
+            yield f"{at}.defaults.{name}: defaults are of every upstream: it must be empty"
+
+
 RULES: Final[dict[str, Rule]] = {
     "CrHttp": _http,
     "CrHeader": _router_header,
@@ -211,6 +219,7 @@ RULES: Final[dict[str, Rule]] = {
     "CvBalancer": _balancer,
     "CdSpec": _defaults,
     "CdInstance": _instance,
+    "CdUpstreams": _upstreams,
     "CdRateRoute": _rate_route,
     "CiSpec": _intentions,
     "CiDestination": _named,

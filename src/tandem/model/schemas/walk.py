@@ -129,6 +129,9 @@ def unknown_fields(value: object, table: str, at: str) -> Iterator[str]:
             elif field.type.shape == "list" and isinstance(item, list):
                 for i, part in enumerate(item):
                     yield from unknown_fields(part, field.type.base, f"{where}[{i}]")
+            elif field.type.shape == "map" and isinstance(item, dict):
+                for key, part in item.items():
+                    yield from unknown_fields(part, field.type.base, f"{where}[{key}]")
 
 
 def _field(value: object, form: tables.Type, at: str) -> _Read:

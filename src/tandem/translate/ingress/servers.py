@@ -18,13 +18,14 @@ from tandem.model.istiogateway import IstioGateway, Server, ServerTls
 from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE, TERMINATING
 from tandem.model.world import World
 from tandem.translate.credentials import Credentials
-from tandem.translate.ingress.terms import Terminated, read_terms
+from tandem.translate.ingress.terms import Terminated, camel, read_terms
 from tandem.translate.options import Options
 from tandem.translate.trust import trusted_domains
 
 CLASHES: Final = frozenset({"ProtocolConflict", "HostnameConflict"})
 NOT_SERVED: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
 """Codes of mistakes after which a server serves nobody."""
+_SHOWN: Final = ("credential_name", "credential_names", "server_certificate", "tls_certificates", "ca_certificates")
 EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - words of `bind`, to which nothing is bound
 
 
@@ -173,6 +174,10 @@ class Servers:
         if server.tls is not None and server.tls.https_redirect and server.port.protocol.upper() not in PLAIN:
             text = "requests come by HTTPS already"
             self._wrong("tls.httpsRedirect", "NoEffect", text, Severity.WARNING)
+        for field in _SHOWN if server.tls is not None and server.tls.mode == "PASSTHROUGH" else ():
+            if getattr(server.tls, field):
+                text = "no certificate is shown, or asked for, where sessions are passed through"
+                self._wrong(f"tls.{camel(field)}", "NoEffect", text, Severity.WARNING)
 
     def _clashes(self, made: ReadServer) -> None:
         """With the servers of the same port that were there before."""

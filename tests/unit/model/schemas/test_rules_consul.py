@@ -145,6 +145,11 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
         ),
         (
             "ServiceResolver",
+            {"loadBalancer": {"policy": "maglev", "hashPolicies": [{"sourceIP": True, "fieldValue": "x"}]}},
+            "loadBalancer.hashPolicies[0].fieldValue",
+        ),
+        (
+            "ServiceResolver",
             {"loadBalancer": {"policy": "maglev", "hashPolicies": [{"sourceIP": True, "cookieConfig": {}}]}},
             "loadBalancer.hashPolicies[0].cookieConfig",
         ),
@@ -187,6 +192,7 @@ def test_routing_that_is_not(kind: str, spec: Any, path: str) -> None:
             {"rateLimits": {"instanceLevel": {"routes": [{"requestsPerSecond": 1}]}}},
             "rateLimits.instanceLevel.routes[0]: needs one of",
         ),
+        ({"upstreamConfig": {"defaults": {"name": "web"}}}, "upstreamConfig.defaults.name: "),
         ({"upstreamConfig": {"defaults": {"limits": {"maxFriends": 1}}}}, "upstreamConfig.defaults.limits.maxFriends"),
     ],
 )

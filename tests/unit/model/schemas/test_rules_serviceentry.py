@@ -57,7 +57,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("ScIngress", {"port": HTTP, "defaultEndpoint": "10.1.1.1:80"}, "s.defaultEndpoint"),
     ("ScIngress", {"port": HTTP, "defaultEndpoint": "127.0.0.1:http"}, "s.defaultEndpoint"),
     ("ScIngress", {"port": HTTP, "defaultEndpoint": "unix://"}, "s.defaultEndpoint"),
-    ("ScIngress", {"port": HTTP, "tls": {"mode": "SIMPLE"}}, "s.tls"),
+    ("ScIngress", {"port": HTTP, "tls": {"mode": "SIMPLE", "serverCertificate": "/c", "privateKey": "/k"}}, "s.tls"),
     ("ScIngress", {"port": {**HTTP, "protocol": "HTTPS"}, "tls": {"mode": "ISTIO_MUTUAL"}}, "s.tls.mode"),
     ("ScEgress", {"hosts": []}, "s.hosts"),
     ("ScEgress", {"hosts": ["*"]}, "s.hosts[0]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gatewayworlds import Raw, at, codes, edge, gateway, gateway_class, listener, route, world
@@ -74,6 +75,15 @@ def test_a_route_is_told_per_parent() -> None:
         ("spec.parentRefs[2]", "NotOurs"),
     ]
     assert attached(found) == {"a": 1, "b": 0}
+
+
+def test_gateways_by_default_are_none_and_that_is_told() -> None:
+    for asked, told in (("All", ["spec.useDefaultGateways"]), ("None", [])):
+        made = route("hr", at())
+        spec = msgspec.structs.replace(made.spec, use_default_gateways=asked)
+        found = edge(gateway("edge", *TWO), msgspec.structs.replace(made, spec=spec))
+        assert [p.at.path for p in found.problems if p.code == "NoEffect"] == told
+        assert attached(found) == {"a": 1, "b": 1}
 
 
 def test_gateways_of_other_controllers_are_left_alone() -> None:

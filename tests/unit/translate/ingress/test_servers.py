@@ -79,6 +79,11 @@ def test_a_port_of_pods_has_no_effect() -> None:
     assert codes(gateway("shop", one)) == [("spec.servers[0].port.targetPort", "NoEffect")]
 
 
+def test_certificates_where_nothing_ends_have_no_effect() -> None:
+    passed = https(mode="PASSTHROUGH", credentialName="keys")
+    assert codes(gateway("shop", passed)) == [("spec.servers[0].tls.credentialName", "NoEffect")]
+
+
 def test_a_redirect_of_what_is_https_already_has_no_effect() -> None:
     told = codes(gateway("shop", https(httpsRedirect=True)), secret())
     assert told == [("spec.servers[0].tls.httpsRedirect", "NoEffect")]

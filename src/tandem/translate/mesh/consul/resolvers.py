@@ -132,6 +132,10 @@ class _Reader:
     def _subsets(self) -> Iterator[Subset]:
         for name, subset in sorted(self._source.spec.subsets.items()):
             at = f"spec.subsets[{name}]"
+            if subset.only_passing:
+                text = "endpoints that are not ready get nothing anyhow"
+                origin = self._source.origin(f"{at}.onlyPassing")
+                self.problems.append(Problem(at=origin, code="NoEffect", text=text, severity=Severity.WARNING))
             labels = read_filter(subset.filter)
             if isinstance(labels, str):
                 self._wrong(f"{at}.filter", "UnsupportedValue", labels)

@@ -18,7 +18,8 @@ from tandem.model.world import World
 
 MESH = "mesh"
 _INHERITED = (
-    "rewrite", "direct_response", "retries", "fault", "mirror", "mirror_percent", "mirror_percentage", "cors_policy",
+    "rewrite", "direct_response", "retries", "fault", "mirror", "mirror_percent", "mirror_percent_old",
+    "mirror_percentage", "cors_policy",
 )  # fmt: skip
 """Fields that a delegate's route takes where it has none; timeout, mirrors and headers beside them."""
 

@@ -118,7 +118,8 @@ class RouteReader:
             if route.mirror_percentage is not None:
                 share = route.mirror_percentage.per_million
             else:
-                share = 10_000 * (100 if route.mirror_percent is None else route.mirror_percent)
+                named = (route.mirror_percent, route.mirror_percent_old)
+                share = 10_000 * next((percent for percent in named if percent is not None), 100)
             asked.append((route.mirror, share, f"{at}.mirror"))
         for j, mirror in enumerate(route.mirrors):
             share = 1_000_000 if mirror.percentage is None else mirror.percentage.per_million

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tandem.base.problems import Problem
+from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import ClaimMatch, Exact, HeaderMatch, Prefix, Present, QueryMatch, RouteMatch, StringMatch
 from tandem.model import istio
 from tandem.model.istio import VirtualService
@@ -31,6 +31,10 @@ class MatchReader:
 
     def read(self, match: istio.HttpMatch, at: str) -> RouteMatch:
         """One element of `match`; `at` is its field path."""
+        if match.stat_prefix:
+            text = "requests are counted by their route, under its name"
+            origin = self._owner.origin(f"{at}.statPrefix")
+            self.problems.append(Problem(at=origin, code="NoEffect", text=text, severity=Severity.WARNING))
         headers = [
             *self._pseudo(":authority", match.authority, f"{at}.authority"),
             *self._pseudo(":scheme", match.scheme, f"{at}.scheme"),

@@ -26,6 +26,12 @@ def traffic(**spec: Any) -> Traffic:
     return one(**spec).policy.traffic
 
 
+def test_only_passing_is_told_to_change_nothing() -> None:
+    found = read_resolvers(World.of([resolver("web", subsets={"v1": {"onlyPassing": True}})]))
+    assert [(p.at.path, p.code) for p in found.problems] == [("spec.subsets[v1].onlyPassing", "NoEffect")]
+    assert [subset.name for subset in found.found[KEY].policy.subsets] == ["v1"]
+
+
 def test_times() -> None:
     assert traffic().connect_timeout_ms == 5000
     assert traffic(connectTimeout="1s").connect_timeout_ms == 1000

@@ -152,6 +152,11 @@ def test_mirrors_whose_destination_is_there_get_a_share_of_copies() -> None:
     assert gone[0].mirrors == ()
 
 
+@pytest.mark.parametrize("name", ["mirrorPercent", "mirror_percent"])
+def test_the_share_of_a_mirror_has_an_older_name(name: str) -> None:
+    assert [m.per_million for m in one(route=[to("web")], mirror={"host": "two"}, **{name: 3}).mirrors] == [30_000]
+
+
 def test_a_route_does_one_thing() -> None:
     assert ("spec.http[0]", "InvalidValue") in read(route=[to("web")], redirect={"uri": "/"})[1]
 

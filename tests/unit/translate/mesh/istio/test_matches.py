@@ -24,6 +24,10 @@ def test_an_empty_match_matches_everything() -> None:
     assert read() == (RouteMatch(), [])
 
 
+def test_a_prefix_of_statistics_is_told_and_matches_everything() -> None:
+    assert read(statPrefix="x") == (RouteMatch(), [("m.statPrefix", "NoEffect")])
+
+
 def test_the_kinds_of_string_match() -> None:
     assert read(uri={"exact": "/a"})[0].path == Exact("/a")
     assert read(uri={"prefix": "/a"})[0].path == Prefix("/a")
