@@ -78,8 +78,8 @@ def attach(route: EdgeRoute, parents: Parents) -> tuple[tuple[Attached, ...], tu
     problems: list[Problem] = []
     if route.spec.use_default_gateways not in {"", "None"}:
         text = "routes attach to the gateways that they name, and there are none by default"
-        at = route.origin("spec.useDefaultGateways")
-        problems.append(Problem(at=at, code="NoEffect", text=text, severity=Severity.WARNING))
+        asked = route.origin("spec.useDefaultGateways")
+        problems.append(Problem(at=asked, code="NoEffect", text=text, severity=Severity.WARNING))
     for i, parent in enumerate(route.spec.parent_refs):
         if not is_gateway_parent(parent):
             continue
