@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from tandem.ir.traffic import Limits
 pytestmark = pytest.mark.root
 
 A, B, C, D, OUTSIDE = (f"10.244.0.{n}" for n in (2, 3, 4, 5, 9))
-WEB, TCP, NESTED = "10.96.1.1", "10.96.1.2", "10.96.1.3"
+WEB, TCP, NESTED, HALF, GONE = (f"10.96.1.{n}" for n in (1, 2, 3, 4, 5))
 
 
 def asks(path: str) -> Callable[[Any], bool]:
@@ -33,7 +34,10 @@ def asks(path: str) -> Callable[[Any], bool]:
 
 
 class Mesh:
-    """Pods a, b, c, d in the mesh (d STRICT), x outside; services web (b, d: HTTP) and tcp (b)."""
+    """Pods a, b, c, d in the mesh (d STRICT), x outside; services web (b: HTTP), tcp (b), half (b, c), gone (c).
+
+    Nothing listens in c.
+    """
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -48,10 +52,14 @@ class Mesh:
             service("web", WEB, ("http", 80, AppProtocol.HTTP)),
             service("strict", NESTED, ("http", 80, AppProtocol.HTTP), ("tcp", 90, AppProtocol.TCP)),
             service("tcp", TCP, ("tcp", 90, AppProtocol.TCP)),
+            service("half", HALF, ("http", 80, AppProtocol.HTTP)),
+            service("gone", GONE, ("http", 80, AppProtocol.HTTP)),
             service("headless", "", ("http", 8080, AppProtocol.HTTP)),
             endpoints("web", endpoint(b, http=8080)),
             endpoints("strict", endpoint(d, http=8080, tcp=9000)),
             endpoints("tcp", endpoint(b, tcp=9000)),
+            endpoints("half", endpoint(b, http=8080), endpoint(c, http=8080)),
+            endpoints("gone", endpoint(c, http=8080)),
             endpoints("headless", endpoint(d, http=8080)),
         )  # fmt: skip
 
@@ -73,6 +81,21 @@ def test_a_request_to_a_service_arrives_with_the_clients_address_and_identity(me
     status, seen = get(mesh.ns["a"], WEB, 80, "/hello")
     assert (status, seen["app"], seen["peer"], seen["path"]) == (200, "b", A, "/hello")
     assert f"URI={identity('a')}" in seen["xfcc"]
+
+
+def test_a_request_to_a_pod_whose_application_does_not_listen_goes_to_another_one(mesh: Mesh) -> None:
+    assert {get(mesh.ns["a"], HALF, 80)[0] for _ in range(20)} == {200}
+
+
+def test_only_proxies_are_told_why_there_is_no_answer_and_no_application_can_say_so(mesh: Mesh) -> None:
+    with contextlib.closing(Client(mesh.ns["a"], GONE, 80)) as client:
+        client.request("GET", "/")
+        answer = client.getresponse()
+        assert (answer.status, answer.read(), answer.getheader("x-tandem-failed")) == (503, ANY, None)
+    with contextlib.closing(Client(mesh.ns["a"], WEB, 80)) as client:
+        client.request("GET", "/claimed", headers={"x-answer": "x-tandem-failed=connect"})
+        assert client.getresponse().getheader("x-tandem-failed") is None
+    assert len(mesh.lab.ads.log_of("destination|uid-b", asks("/claimed"))) == 1
 
 
 def test_both_sides_log_the_request_to_the_agent(mesh: Mesh) -> None:

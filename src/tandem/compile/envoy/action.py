@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tandem.compile import names
+from tandem.compile.envoy.failed import heard
 from tandem.compile.envoy.headers import authority_of, edits, joined
 from tandem.compile.envoy.pool import hash_policies
 from tandem.compile.envoy.proto import Json, extension, fraction, milliseconds
@@ -125,9 +126,12 @@ def retry_policy(retry: Retry | None, *, chosen: bool = False) -> Json:
     """
     if retry is None or retry.attempts <= 0:
         return {}
+    on = retry.retry_on or DEFAULT_RETRY.retry_on
+    told = heard(on)
     policy: dict[str, Any] = {
-        "retry_on": ",".join(retry.retry_on or DEFAULT_RETRY.retry_on),
+        "retry_on": ",".join(dict.fromkeys((*on, *(("retriable-headers",) if told else ())))),
         "num_retries": retry.attempts,
+        **told,
     }
     if not (chosen if retry.previous_hosts is None else retry.previous_hosts):
         policy["retry_host_predicate"] = [

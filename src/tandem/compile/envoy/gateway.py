@@ -21,6 +21,7 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.action import redirect, respond
 from tandem.compile.envoy.cluster import Client
+from tandem.compile.envoy.failed import UNTOLD
 from tandem.compile.envoy.filters import compile_gateway_filters
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
@@ -214,6 +215,7 @@ def _configuration(name: str, hosts: Iterable[Json], used: Iterable[HostRoutes],
         # `example.com:8080` is example.com.
         "ignore_port_in_host_matching": True,
         "validate_clusters": False,
+        **UNTOLD,
         **fields,
     }
     body = Assembled(head, "virtual_hosts", tuple(hosts))

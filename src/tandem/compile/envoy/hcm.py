@@ -10,6 +10,7 @@ import msgspec
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import accesslog
+from tandem.compile.envoy.failed import TELLS
 from tandem.compile.envoy.filters import gateway_filters, http_filters, inbound_filters
 from tandem.compile.envoy.filters.spellings import before_routes
 from tandem.compile.envoy.guarded import Guarded
@@ -82,14 +83,17 @@ def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:
     `port`: one that goes another way than others.
 
     With mTLS the peer's SPIFFE id is told to the application in `x-forwarded-client-cert`; what a client claims in
-    that header never passes.
+    that header never passes. Callers are told where the application gave no answer.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid, port)}}
     log = accesslog.http(names.destination_log(pod.uid), pod.logging.server.when)
     fields = _manager(IN, pod.paths, log, routing, inbound_filters(pod))
     if mtls:
-        fields["forward_client_cert_details"] = "SANITIZE_SET"
-        fields["set_current_client_cert_details"] = {"uri": True}
+        fields |= {
+            **TELLS,
+            "forward_client_cert_details": "SANITIZE_SET",
+            "set_current_client_cert_details": {"uri": True},
+        }
     return _filter(fields)
 
 

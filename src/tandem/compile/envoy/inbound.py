@@ -14,6 +14,7 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.cluster import follows_client
 from tandem.compile.envoy.detection import REQUESTS, detecting_at
+from tandem.compile.envoy.failed import UNTOLD
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.peers import before_peers
@@ -127,7 +128,7 @@ def _routes(pod: LocalPod, port: int) -> Resource:
     # Said once for all ways: a bucket is one, whichever a request goes.
     said = {"typed_per_filter_config": config} if config else {}
     hosts = [{"name": "in", "domains": ["*"], "routes": routes, **said}]
-    body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
+    body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False, **UNTOLD}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
     origins |= {limit.origin for limit in pod.limits}
     origins |= {*pod.inbound.origins, *(one.origin for one in pod.served)}

@@ -13,6 +13,7 @@ from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, cluster_of, forward, redirect, respond, retry_policy, route_edits
 from tandem.compile.envoy.dynamic import elsewhere
+from tandem.compile.envoy.failed import UNTOLD
 from tandem.compile.envoy.filters import asking, grpcweb, limits, per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
@@ -66,6 +67,7 @@ def compile_hosted(hosted: Hosted) -> Resource:
         "virtual_hosts": [*(host for host, _ in made), {"name": "other", "domains": ["*"], "routes": rest}],
         "ignore_port_in_host_matching": True,
         "validate_clusters": False,
+        **UNTOLD,
         **fields,
     }
     origins = frozenset(route.origin for _, used in made for route in used)
@@ -77,7 +79,7 @@ def compile_route_config(scope: PortScope) -> Resource:
     """One virtual host for every authority: the address dialled has already decided the service."""
     host, used = _virtual_host(scope, "*")
     fields, counted = counting(used, scope.client)
-    body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False, **fields}
+    body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False, **UNTOLD, **fields}
     return Resource(name=scope.route_config, body=body, origins=counted.union(route.origin for route in used))
 
 

@@ -50,19 +50,25 @@ class _Placer:
         self._problems: list[Problem] = []
 
     def place(self, gateways: tuple[Gateway, ...]) -> Placed:
-        for gateway in gateways:
-            self._given[gateway.key] = []
-            for asked in gateway.spec.addresses:
-                if asked.value:
-                    self._take(gateway, asked.value, self._blocks(gateway, asked=True))
         for gateway in gateways:  # who has one keeps it: a newcomer takes nothing away
-            for address in (a.value for a in gateway.status.addresses if is_address(a.value)):
+            self._given[gateway.key] = []
+            held = {a.value for a in gateway.status.addresses if is_address(a.value)}
+            self._ask(gateway, held)
+            for address in sorted(held):
                 if family(address) in self._wanted(gateway):
                     self._take(gateway, address, self._blocks(gateway))
+        for gateway in gateways:
+            self._ask(gateway, {a.value for a in gateway.spec.addresses})
         for gateway in gateways:
             self._choose(gateway)
             self._tell(gateway)
         return Placed(given={k: tuple(v) for k, v in self._given.items()}, problems=tuple(self._problems))
+
+    def _ask(self, gateway: Gateway, among: set[str]) -> None:
+        """Take those of `among` that it asks for, in its order."""
+        for asked in gateway.spec.addresses:
+            if asked.value and asked.value in among:
+                self._take(gateway, asked.value, self._blocks(gateway, asked=True))
 
     def _blocks(self, gateway: Gateway, *, asked: bool = False) -> tuple[Block, ...]:
         if not self._pools:

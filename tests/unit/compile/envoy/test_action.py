@@ -76,6 +76,13 @@ def test_retries_wait_and_go_elsewhere() -> None:
     assert policy["retry_priority"]["name"] == "previous-priorities"
 
 
+def test_what_proxies_tell_of_their_applications_is_tried_again_as_a_connection_is() -> None:
+    policy = retry_policy(Retry(attempts=1, retry_on=("connect-failure", "retriable-headers")))["retry_policy"]
+    assert policy["retry_on"] == "connect-failure,retriable-headers"
+    assert policy["retriable_headers"]
+    assert "retriable" not in str(retry_policy(Retry(attempts=1, retry_on=("5xx",))))
+
+
 def test_a_request_that_a_hash_sends_to_a_host_is_tried_there_again() -> None:
     web = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP))
     hashes = (("svc/shop/web/80", (ByAddress(),)),)

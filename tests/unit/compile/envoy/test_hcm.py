@@ -27,10 +27,12 @@ def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> Non
     assert [s["format_string"]["text_format_source"]["inline_string"] for s in made] == ["v", "50%%"]
 
 
-def test_only_mtls_sets_the_client_certificate_header() -> None:
+def test_only_with_mtls_a_client_is_told_of_and_told_why() -> None:
     with_tls = hcm.inbound_http(POD, mtls=True)["typed_config"]
     assert with_tls["forward_client_cert_details"] == "SANITIZE_SET"
+    assert "local_reply_config" in with_tls
     for other in (hcm.inbound_http(POD, mtls=False), outbound(POD)):
+        assert "local_reply_config" not in other["typed_config"]
         # Envoy's default is SANITIZE: what a client claims is removed.
         assert "forward_client_cert_details" not in other["typed_config"]
 

@@ -35,6 +35,16 @@ def test_an_address_stays_also_beside_a_newcomer() -> None:
     assert (given(found, "a"), given(found, "b")) == (("192.0.2.11",), ("192.0.2.12",))
 
 
+def test_who_asks_for_an_address_does_not_take_it_from_a_gateway_that_has_it() -> None:
+    asked = [{"value": "192.0.2.12"}]
+    asking, held = gateway("a", addresses=asked), holding("192.0.2.12")
+    for there in (gateway("b", status=held), gateway("b", status=held, addresses=asked)):
+        found = edge(asking, there, POOL)
+        assert codes(found) == [("spec.addresses[0]", "AddressNotUsable"), ("spec.addresses", "AddressNotAssigned")]
+        assert (list(found.gateways), given(found, "b")) == (["default/b"], ("192.0.2.12",))
+    assert given(edge(asking, gateway("b"), POOL), "a") == ("192.0.2.12",)
+
+
 def test_what_a_service_or_a_node_has_is_not_given_and_the_other_way_round() -> None:
     world = World.of([gateway_class(), gateway("edge"), POOL])
     taken = Assignment(given={("default", "lb"): ("192.0.2.12", "192.0.2.11")})
