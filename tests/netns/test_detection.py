@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from builders import pod as k8s_pod
+from builders import service as k8s_service
+from linkerdworlds import server
 from meshbuild import attached, endpoint, endpoints, service, strict, view
 from netns.meshapps import Client, dial, get, greeter_app, http_app, read_all
 from netns.meshlab import Lab
@@ -23,6 +26,9 @@ from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Prefix
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import ClientTls, Origination, Traffic, TrafficPolicy
+from tandem.model.world import World
+from tandem.translate.options import Options
+from tandem.translate.world import translate_world
 
 pytestmark = pytest.mark.root
 
@@ -214,3 +220,22 @@ def test_what_a_rule_opens_in_tls_of_its_own_is_not_said_to_be_ours(mesh: Mesh) 
             assert sock.recv(200) == b"GET / HTTP/1.1\r\n\r\n secure"
     finally:
         mesh.lab.apply(mesh.view())
+
+
+@pytest.mark.parametrize("speaks", ["unknown", "opaque"])
+def test_where_a_server_of_the_pod_says_so_nobody_looks(mesh: Mesh, speaks: str) -> None:
+    """What is sent begins like a request, and is carried as bytes: no proxy writes it down as one."""
+    web = k8s_service("web", ns="shop", ip=WEB, ports=[{"port": 80, "targetPort": 8080}])
+    behind = k8s_pod("d", namespace="shop", ip=D, labels={"app": "web", "tandem.io/mesh": "enabled"})
+    found = translate_world(World.of([web, behind, server(ns="shop", proxyProtocol=speaks)]), Options())
+    ((app,), (local,)) = [port.app for port in found.services["shop/web"].ports], found.pods.values()
+    a = attached("a", A, netns=str(mesh.ns["a"]))
+    d = attached("d", D, netns=str(mesh.ns["d"]), detected_ports=local.detected_ports)
+    mesh.lab.apply(view(a, d, service("web", WEB, ("any", 80, app)), endpoints("web", endpoint(d, any=8080))))
+    path = f"/server-{speaks}"
+    assert get(mesh.ns["a"], WEB, 80, path)[0] == 200
+    if speaks == "unknown":
+        assert len(mesh.lab.ads.log_of("source|uid-a", of_requests(path))) == 1
+    else:
+        assert mesh.lab.ads.log_of("source|uid-a", connections("svc/shop/web/80"))
+        assert not mesh.lab.ads.log_of("source|uid-a", of_requests(path), seconds=0.5)

@@ -218,11 +218,14 @@ OTHERS = st.one_of(
         st.sampled_from(("", "*")),
     ),
     st.builds(
-        lambda n, s, port, labels: lk.server(f"sv{n}", ns=s, port=port, podSelector={"matchLabels": labels}),
+        lambda n, s, port, labels, speaks: lk.server(
+            f"sv{n}", ns=s, port=port, podSelector={"matchLabels": labels}, proxyProtocol=speaks
+        ),
         NUMBERS,
         SPACES,
         st.sampled_from((80, "http")),
         LABELS,
+        st.sampled_from(("unknown", "opaque")),
     ),
     st.builds(
         lambda n, s, target: lk.allowing(target, lk.by("MeshTLSAuthentication", "ids"), name=f"al{n}", ns=s),
@@ -237,7 +240,9 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES,
         SPACES,
-        st.sampled_from(({}, {"retryBudget": {}}, {"dstOverrides": [{"authority": "s0", "weight": 1}]})),
+        st.sampled_from(
+            ({}, {"opaquePorts": ["80"]}, {"retryBudget": {}}, {"dstOverrides": [{"authority": "s0", "weight": 1}]})
+        ),
     ),
     st.builds(lambda n, s: lk.limits(f"ll{n}", "sv0", ns=s, total={"requestsPerSecond": 1}), NUMBERS, SPACES),
     st.builds(lambda n, s: lk.route(f"lr{n}", ns=s, server=f"sv{n}"), NUMBERS, SPACES),

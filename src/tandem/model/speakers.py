@@ -5,6 +5,7 @@ Numbers are those of the services register (IANA) and of common images.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from tandem.model.core import Service, ServicePort
@@ -30,13 +31,18 @@ def is_known(port: ServicePort) -> bool:
 def opaque_ports(service: Service) -> tuple[frozenset[int], tuple[str, ...]]:
     """The ports that its annotation says to be bytes, and what of it cannot be read."""
     text = service.metadata.annotations.get(OPAQUE, "")
+    return ports_among(text.split(","), [port.port for port in service.spec.ports])
+
+
+def ports_among(texts: Iterable[str], numbers: Iterable[int]) -> tuple[frozenset[int], tuple[str, ...]]:
+    """Those of the numbers that are named, or within a range that is, and what cannot be read."""
     found: set[int] = set()
     wrong: list[str] = []
-    numbers = [port.port for port in service.spec.ports]
-    for part in filter(None, map(str.strip, text.split(","))):
+    known = tuple(numbers)
+    for part in filter(None, map(str.strip, texts)):
         first, dash, last = part.partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             wrong.append(part)
             continue
-        found.update(n for n in numbers if int(first) <= n <= int(last or first))
+        found.update(n for n in known if int(first) <= n <= int(last or first))
     return frozenset(found), tuple(wrong)

@@ -28,6 +28,7 @@ from tandem.model.speakers import opaque_ports
 from tandem.model.world import World
 from tandem.reference.authorization import may_speak_http, says_bytes, speaks_http
 from tandem.reference.consulsupport import in_force, subset_labels
+from tandem.reference.opaque import is_opaque
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import seconds_ms
 
@@ -146,7 +147,7 @@ def may_be_http(world: World, namespace: str, name: str, port: int) -> bool:
     said, service = world.get(ServiceDefaults, namespace, name), world.get(core.Service, namespace, name)
     if service is None or (said is not None and said.spec.protocol == "tcp") or port in opaque_ports(service)[0]:
         return False
-    return any(may_speak_http(p) for p in service.spec.ports if p.port == port)
+    return any(may_speak_http(p) for p in service.spec.ports if p.port == port) and not is_opaque(world, service, port)
 
 
 def is_http_port(said: ServiceDefaults | None, port: core.ServicePort) -> bool:

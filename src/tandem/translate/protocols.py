@@ -7,6 +7,7 @@ client sends first, unless the port is known for servers that speak before their
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -53,9 +54,12 @@ class PortsSaid(msgspec.Struct, frozen=True):
     """The ports that routes of requests name; None: there are none, empty: there are, and they name no port."""
     bytes: frozenset[int] = frozenset()
     """The ports that are nothing else; 0: all of them."""
+    opaque: frozenset[int] = frozenset()
+    """Those of which it is said that nobody shall look, which routes that do not name them do not change."""
 
 
 NOTHING: Final = PortsSaid()
+NO_PORTS: Final[Mapping[str, frozenset[int]]] = MappingProxyType({})
 
 
 def apps(service: Service, said: PortsSaid | None) -> tuple[AppProtocol, ...]:
@@ -63,7 +67,8 @@ def apps(service: Service, said: PortsSaid | None) -> tuple[AppProtocol, ...]:
     said, ports = said or NOTHING, service.spec.ports
     http = routed_http(ports, said.http) if said.http is not None else frozenset[int]()
     opaque, _ = opaque_ports(service)
-    return tuple(_of(port, http, said.bytes | opaque) for port in ports)
+    http -= said.opaque - (said.http or frozenset())
+    return tuple(_of(port, http, said.bytes | said.opaque | opaque) for port in ports)
 
 
 def _of(port: ServicePort, http: frozenset[int], only_bytes: frozenset[int]) -> AppProtocol:
@@ -85,12 +90,13 @@ def ports_said(
     gateways: Iterable[Gateway] = (),
     *others: Mapping[str, frozenset[int]],
     unread: Mapping[str, frozenset[int]] | None = None,
+    opaque: Mapping[str, frozenset[int]] = NO_PORTS,
 ) -> dict[str, PortsSaid]:
     """What is said of ports, by `namespace/service`: `http` of every Service with routes of requests.
 
     Where those send requests, and copies of them, is among them: what is sent there is no more found out. So are the
     backends of gateways' routes, and `others`: ports at which requests are counted, or of which it is said elsewhere.
-    Bytes are those that routes of connections are for, and `unread`.
+    Bytes are those that routes of connections are for, and `unread`; `opaque`: those at which nobody shall look.
     """
     tables = tuple(tables)
     only_bytes = {key: set(ports) for key, ports in (unread or {}).items()}
@@ -100,8 +106,8 @@ def ports_said(
             only_bytes.setdefault(f"{table.namespace}/{table.service}", set()).update(ports)
     http = _ports_named(tables, gateways, others, only_bytes)
     return {
-        key: PortsSaid(http.get(key), frozenset(only_bytes.get(key, ())))
-        for key in sorted(http.keys() | only_bytes.keys())
+        key: PortsSaid(http.get(key), frozenset(only_bytes.get(key, ())), opaque.get(key, frozenset()))
+        for key in sorted(http.keys() | only_bytes.keys() | opaque.keys())
     }
 
 

@@ -33,6 +33,7 @@ from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
+from tandem.translate.mesh.linkerd.opaque import read_opaque
 from tandem.translate.names import translate_names
 from tandem.translate.network import translate_network
 from tandem.translate.nodes import inner_prefixes, translate_nodes, translate_pools, translate_reservations
@@ -116,7 +117,8 @@ def translate_world(world: World, options: Options) -> Translation:
     edge = limit_gateways(fault_gateways(edge, faults), limits)
     defaults = Defaults(world)
     named = limits.named, defaults.named
-    said = ports_said(mesh.tables.values(), edge.gateways.values(), *named, unread=defaults.bytes)
+    opaque = read_opaque(world, options.cluster_domain)
+    said = ports_said(mesh.tables.values(), edge.gateways.values(), *named, unread=defaults.bytes, opaque=opaque)
     pods = translate_pods(world, options, policy, said=said, limits=limits)
     services = translate_services(world, pods.pods, said=said, inner=inner_prefixes(world, options))
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)

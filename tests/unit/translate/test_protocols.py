@@ -114,3 +114,13 @@ def test_routes_of_connections_make_their_ports_bytes() -> None:
         tables = [RouteTable(namespace="a", service="b", routes=(), bytes=(route,))]
         assert ports_said(tables) == {"a/b": PortsSaid(bytes=frozenset(ports))}
     assert ports_said([], unread={"a/b": frozenset({1})}) == {"a/b": PortsSaid(bytes=frozenset({1}))}
+
+
+def test_what_nobody_shall_look_at_is_bytes_but_where_a_route_names_it() -> None:
+    web = service("web", ports=[{"port": 80}])
+    for http, app in ((None, AppProtocol.TCP), (frozenset[int](), AppProtocol.TCP), ({80}, AppProtocol.HTTP)):
+        said = PortsSaid(frozenset(http) if http is not None else None, opaque=frozenset({80}))
+        assert apps(web, said) == (app,)
+    named = service("web", ports=[{"name": "http", "port": 80}])
+    assert apps(named, PortsSaid(opaque=frozenset({80}))) == (AppProtocol.HTTP,)
+    assert ports_said([], opaque={"a/b": frozenset({1})}) == {"a/b": PortsSaid(opaque=frozenset({1}))}

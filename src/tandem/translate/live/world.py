@@ -31,6 +31,7 @@ from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import Memos, translate_mesh
 from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.istio.distribution import Wishes, read_wishes
+from tandem.translate.mesh.linkerd.opaque import Opaque, read_opaque
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
@@ -44,6 +45,10 @@ from tandem.translate.world import Translation, announcing, has_policies, mesh_c
 
 def _as_it_is(wishes: Wishes) -> Wishes:
     return wishes
+
+
+def _as_they_are(opaque: Opaque) -> Opaque:
+    return opaque
 
 
 class Live:
@@ -60,6 +65,8 @@ class Live:
         self._mesh = Kept(translate_mesh)
         self._wishes = Kept(read_wishes)
         self._same_wishes = equal_to_before(_as_it_is)
+        self._opaque = Kept(read_opaque)
+        self._same_opaque = equal_to_before(_as_they_are)
         self._memos = Memos()
         self._steady = same_as_before(self._steadied)
         self._policies = same_as_before(self._kept_policies)
@@ -106,7 +113,9 @@ class Live:
         limits = self._limits(world)
         faults = self._faults(world)
         edge = self._limited_edge(self._faulty_edge(edge, faults), limits)
-        mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits, self._defaults(world))
+        opaque = self._same_opaque(self._opaque(world, self._options.cluster_domain))
+        spoken = self._defaults(world), opaque
+        mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits, *spoken)
         self._pods.update(world, (ir.ingress, ir.egress), self._said, limits)
         self._services.update(world, self._pods.pods, self._said, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
@@ -137,11 +146,11 @@ class Live:
         self._traffic = self._traffic.become(now)
         return self._traffic
 
-    def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits, said: Defaults) -> MeshIR:
+    def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits, said: Defaults, opaque: Opaque) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
         named = limits.named, said.named
         self._said = self._said.become(
-            ports_said(self._tables.values(), edge.gateways.values(), *named, unread=said.bytes)
+            ports_said(self._tables.values(), edge.gateways.values(), *named, unread=said.bytes, opaque=opaque)
         )
         return MeshIR(tables=self._tables, policies=self._traffic)

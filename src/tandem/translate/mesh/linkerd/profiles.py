@@ -18,12 +18,15 @@ import msgspec
 from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import Backend, Forward, Respond, Retry, Route, RouteAction, RouteMatch
 from tandem.ir.traffic import Limits, Traffic, TrafficPolicy
+from tandem.model.core import Service
 from tandem.model.linkerdprofile import ProfileBudget, ProfileRoute, ServiceProfile
+from tandem.model.speakers import ports_among
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http, resolve_host
 from tandem.translate.mesh.linkerd.conditions import failures_of, matches_of, patterns_of
 from tandem.translate.mesh.values import duration, milliseconds, regex_mistake
 from tandem.translate.options import Options
+from tandem.translate.protocols import app_protocol
 
 UNSENT: Final = Retry(attempts=2, retry_on=("connect-failure", "refused-stream"))
 """What has not reached the application may be sent again, whatever it is."""
@@ -117,7 +120,7 @@ class _Reader:
             return None
         self.problems += not_http(service, (), self._profile.origin())
         consumer = "" if key[0] == meta.namespace else meta.namespace
-        self._without_effect(consumer)
+        self._without_effect(consumer, service)
         action = self._action(key)
         routes = [route for i, asked in enumerate(spec.routes) for route in self._route(asked, i, action)]
         rest = Route(
@@ -155,10 +158,18 @@ class _Reader:
             origin=self._profile.origin(at),
         )
 
-    def _without_effect(self, consumer: str) -> None:
+    def _without_effect(self, consumer: str, service: Service) -> None:
+        """What `opaque.py` makes nothing of, and a budget that is not this one's."""
         spec = self._profile.spec
-        if spec.opaque_ports:
-            text = "what bytes are is said by the Service: name the port tcp-…, or set its appProtocol"
+        ports = {port.port: port for port in service.spec.ports if port.protocol == "TCP"}
+        opaque, wrong = ports_among(spec.opaque_ports, ports)
+        for text in wrong:
+            self._told("spec.opaquePorts", "InvalidValue", f"{text!r} is neither a port nor a range of ports")
+        if spec.opaque_ports and consumer:
+            text = "what a port is, is said for all who call it: it counts in the profile beside the Service"
+            self._told("spec.opaquePorts", "NoEffect", text)
+        for number in sorted(n for n in opaque if app_protocol(ports[n]).is_http):
+            text = f"port {number} of the Service says itself what it speaks, by its name or appProtocol"
             self._told("spec.opaquePorts", "NoEffect", text)
         if spec.retry_budget is not None and consumer:
             text = "a budget is that of a Service: it counts in the profile beside it"

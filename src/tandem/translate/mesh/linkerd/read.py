@@ -56,7 +56,7 @@ class ReadServer(msgspec.Struct, frozen=True, kw_only=True):
 
     def ports(self, pod: Pod) -> tuple[int, ...]:
         """Its ports of a pod that it selects."""
-        return (self.port,) if isinstance(self.port, int) else _ports(pod, self.port)
+        return ports_of(pod, self.port)
 
 
 def default_of(at: Object, value: str) -> tuple[Default, tuple[Problem, ...]]:
@@ -173,7 +173,9 @@ def _joined(clients: Iterable[Clients], more: tuple[Requirements, ...] = ()) -> 
     return Clients(sources=tuple(sources), made_of=tuple(dict.fromkeys(o for one in every for o in one.made_of)))
 
 
-def _ports(pod: Pod, name: str | None) -> tuple[int, ...]:
-    """Those of TCP with this name."""
+def ports_of(pod: Pod, name: int | str | None) -> tuple[int, ...]:
+    """The port itself, or those of TCP with this name."""
+    if isinstance(name, int):
+        return (name,)
     offered = (port for container in pod.spec.containers for port in container.ports)
     return tuple(sorted({port.container_port for port in offered if port.protocol == "TCP" and port.name == name}))

@@ -80,10 +80,11 @@ def test_a_profile_that_cannot_be_enforced_is_not_applied() -> None:
 def test_what_has_no_counterpart_is_told() -> None:
     classes = [{"condition": {"status": {"min": 404}}, "isFailure": True}]
     budget = {"retryRatio": 0.5, "minRetriesPerSecond": 3, "ttl": "30s"}
-    spec: Raw = {"opaquePorts": ["3306"], "retryBudget": budget}
+    spec: Raw = {"opaquePorts": ["80", "x"], "retryBudget": budget}
     _, limits, told = run(profile("a", {**GET, "responseClasses": classes}, **spec))
     assert limits["default/a"] == Limits(budget_percent=50.0, budget_least=3, budget_interval_ms=30_000)
     assert told == [
+        ("InvalidValue", "spec.opaquePorts"),
         ("NoEffect", "spec.opaquePorts"),
         ("NoEffect", "spec.routes[0].responseClasses"),
     ]
