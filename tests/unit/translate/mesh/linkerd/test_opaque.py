@@ -46,8 +46,9 @@ def test_nobody_looks_there_though_the_profile_has_routes() -> None:
     """They would make the Service's only port one of requests."""
     web = service("web", ports=[{"port": 80, "targetPort": 8080}])
     behind = pod("web-0", labels={"app": "web", "tandem.io/mesh": "enabled"})
-    for said, app in (({}, AppProtocol.HTTP), ({"opaquePorts": ["80"]}, AppProtocol.TCP)):
-        found = translate_world(World.of([web, behind, profile("web", **said)]), Options())
+    opaque = profile("web", opaquePorts=["80"])
+    for said, app in ((profile("web"), AppProtocol.HTTP), (opaque, AppProtocol.TCP)):
+        found = translate_world(World.of([web, behind, said]), Options())
         assert found.services["default/web"].ports[0].app is app
         (local,) = found.pods.values()
         assert (local.plain_http_ports, local.detected_ports) == ((8080,) if app.is_http else (), ())
