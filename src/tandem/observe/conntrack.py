@@ -12,6 +12,7 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -121,6 +122,12 @@ def tracked() -> list[Connection]:
         return _dump(sock)
 
 
+def sample(most: int) -> list[Connection]:
+    """Some tracked connections, about so many at most; raises DriverError."""
+    with _socket() as sock:
+        return _dump(sock, most)
+
+
 def end(doomed: Iterable[Connection]) -> None:
     """Deletes these; fine if one has ended by itself. Raises DriverError."""
     left = list(doomed)
@@ -148,10 +155,10 @@ def _socket() -> socket.socket:
     return sock
 
 
-def _dump(sock: socket.socket) -> list[Connection]:
+def _dump(sock: socket.socket, most: int = sys.maxsize) -> list[Connection]:
     sock.send(message(_GET, _REQUEST | _DUMP, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
     found: list[Connection] = []
-    while True:
+    while len(found) < most:
         data = sock.recv(1 << 18)
         for kind, body in messages(data):
             if kind == _DONE:
@@ -162,6 +169,7 @@ def _dump(sock: socket.socket) -> list[Connection]:
                     f"conntrack: {os.strerror(code)}; root and the module nf_conntrack_netlink are needed"
                 )
         found.extend(connections(data))
+    return found
 
 
 def _delete(sock: socket.socket, doomed: Sequence[Connection]) -> None:

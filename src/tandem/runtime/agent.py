@@ -72,6 +72,7 @@ from tandem.runtime.called import Called
 from tandem.runtime.captures import Captures
 from tandem.runtime.certificates import Pairs, secret_sources
 from tandem.runtime.cni import CniService, remember
+from tandem.runtime.connections import ConnectionTable
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.domains import DomainsLoop
 from tandem.runtime.drift import Drift
@@ -112,8 +113,7 @@ class Agent:
     """One per node. `run()` never returns; podnet calls `pod`, `attached` and `detached`."""
 
     def __init__(self, node: NodeName, directory: NodeDir, control_socket: Path, *, limits: Limits = LIMITS) -> None:
-        self._node = node
-        self._limits = limits
+        self._node, self._limits = node, limits
         self._dir = directory
         self._slice = Slice(node)
         self._clock = SystemClock()
@@ -164,12 +164,14 @@ class Agent:
         )
         self._called = Called(self._control.report)
         self._metrics = Metrics()
+        self._connections = ConnectionTable(self._settings.set, self._pods_by_address)
         figures = KernelFigures(table, self._counters, self._drifted, lambda: self._facts.ended)
         self._exposition = Exposition(self._metrics.render, directory.metrics_socket, limits.metrics)
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
-        for counted in (figures, KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited):
+        told = (KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited, self._connections)
+        for counted in (figures, *told):
             self._metrics.registry.register(counted)
         self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._settings.set, sysctls.WANTED_FOR_FAST_PATH))
@@ -232,6 +234,7 @@ class Agent:
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
             tasks.create_task(self._settings.run())
+            tasks.create_task(self._connections.run())
             tasks.create_task(self._firewall.run(self._newest.views))
             tasks.create_task(self._fast.run(self._newest.views))
 
@@ -350,6 +353,11 @@ class Agent:
         found = (p.pod for p in view.pods if p.netns == netns) if view is not None else iter(())
         return next((f"{pod.namespace}/{pod.name}" for pod in found), "")
 
+    def _pods_by_address(self) -> Mapping[str, str]:
+        view = self._view()
+        pods = view.pods if view is not None else ()
+        return {address: f"{p.pod.namespace}/{p.pod.name}" for p in pods for address in p.addresses}
+
     def _counters(self) -> Mapping[str, Count]:
         view = self._view()
         return counters(view) if view is not None else {}
@@ -450,6 +458,7 @@ class Agent:
                 *self._federation.failed,
                 *self._network.narrow(),
                 *self._firewall.problems(),
+                *self._connections.problems(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),
             ],

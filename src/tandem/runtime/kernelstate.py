@@ -23,6 +23,8 @@ Picture = Mapping[str, tuple[str, ...]]
 SYSCTLS: Final = (
     "net/ipv4/ip_forward",
     "net/netfilter/nf_conntrack_tcp_be_liberal",
+    "net/netfilter/nf_conntrack_max",
+    "net/netfilter/nf_conntrack_buckets",
     *(f"net/ipv{v}/conf/{scope}/*" for v in (4, 6) for scope in ("all", "default", "lo")),
 )
 PLACES: Final = ("/opt/cni", "/etc/cni")

@@ -20,6 +20,8 @@ WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
 WANTED_FOR_FAST_PATH: Final = {"net.netfilter.nf_conntrack_tcp_be_liberal": "1"}
 """Connection tracking does not see each packet of a connection on the fast path: it must not judge sequence numbers."""
+_CONNECTIONS_PER_PROCESSOR, _CONNECTIONS_AT_LEAST = 32_768, 131_072
+"""conntrack-max-per-core and conntrack-min of kube-proxy."""
 FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
 """With IPv6 this alone counts, not what each link has."""
 _ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
@@ -47,6 +49,15 @@ def wanted_for_ipv6() -> dict[str, str]:
 def wanted_of_links(names: Collection[str]) -> dict[str, str]:
     """What links that lead to others need."""
     return {f"net.ipv4.conf.{name.replace('.', '/')}.forwarding": "1" for name in names}
+
+
+def wanted_for_connections(processors: int) -> dict[str, str]:
+    """Room for as many tracked connections as kube-proxy makes by default, where there is less; in this order."""
+    room = max(_CONNECTIONS_PER_PROCESSOR * processors, _CONNECTIONS_AT_LEAST)
+    sizes = {"net.netfilter.nf_conntrack_max": room, "net.netfilter.nf_conntrack_buckets": room // 4}
+    has = {name: SYSCTL / name.translate(AS_PATH) for name in sizes}
+    # 0: as many as there is memory for.
+    return {n: str(size) for n, size in sizes.items() if has[n].exists() and 0 < int(has[n].read_text()) < size}
 
 
 def wanted_for_segment() -> dict[str, str]:

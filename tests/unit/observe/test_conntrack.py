@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import struct
+import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.base.netlink import attribute
-from tandem.observe.conntrack import connections, forget_addresses
+from tandem.base.netns import in_fresh_netns
+from tandem.observe.conntrack import connections, forget_addresses, sample, tracked
 
 
 def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:
@@ -72,3 +75,20 @@ def test_no_address_needs_no_kernel() -> None:
 @given(st.binary(max_size=80))
 def test_foreign_messages_are_skipped(data: bytes) -> None:
     assert list(connections(struct.pack("=IHHII", 16 + len(data), 0x200, 0, 0, 0) + data)) == []
+
+
+@pytest.mark.root
+def test_a_sample_is_a_part_of_many_and_all_of_few() -> None:
+    def look() -> tuple[int, int, int]:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        # Loading the rule is what makes the kernel track connections in a new namespace.
+        rule = "add table t; add chain t c { type filter hook input priority 0; }; add rule t c ct state new accept"
+        subprocess.run(["nft", rule], check=True)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for port in range(20000, 23000):
+                sender.sendto(b"x", ("127.0.0.1", port))
+        return len(sample(500)), len(sample(1 << 20)), len(tracked())
+
+    some, many, whole = in_fresh_netns(look)
+    assert 500 <= some < 1500
+    assert many == whole >= 3000
