@@ -148,3 +148,19 @@ def test_nobody_reaches_a_host_that_is_the_pod_itself(world: World) -> None:
     assert "shop/judge.local" not in world.lab.view.services
     told = [p for p in world.lab.problems if p.at is not None and p.at.name == "own"]
     assert [(p.at.path, p.severity.value) for p in told if p.at is not None] == [("spec.endpoints", "warning")]
+
+
+def test_of_two_providers_the_first_is_asked_and_what_the_other_would_be_is_denied(world: World) -> None:
+    """Istio allows one provider for a workload, and else denies all that either is about: here the first goes on."""
+    world.put("inside-grpc")
+    second = policy(to('paths: ["/second"]'), action="CUSTOM", name="q")
+    asking = policy(to('paths: ["/custom"]'), action="CUSTOM").replace(
+        "action:", "provider: {name: inside-grpc}, action:"
+    )
+    world.lab.put(asking + second.replace("action:", "provider: {name: inside-http}, action:"))
+    told = [p for p in world.lab.problems if p.code == "ProviderConflict" and p.at is not None]
+    assert {(p.at.name, p.at.path) for p in told if p.at is not None} == {("q", "spec.provider.name")}
+    assert [world.ask("/custom", word) for word in ("yes", "no")] == [200, 403]
+    assert [world.ask(path, "yes") for path in ("/second", "/other")] == [403, 200]
+    assert [one.path for one in world.books["grpc"].asked] == ["/custom", "/custom"]
+    assert world.books["http"].asked == []

@@ -38,6 +38,8 @@ def policy_among(policy: TrafficPolicy | None, who: str) -> TrafficPolicy | None
 
 def policies_among(policies: Mapping[str, TrafficPolicy], among: Among) -> Mapping[str, TrafficPolicy]:
     """All of them as somebody sees them."""
+    if not among:
+        return policies
     own = {key: found for key, who in among if (found := policy_among(policies.get(key), who)) is not None}
     return {**policies, **own}
 

@@ -206,7 +206,7 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     """Every port that the pod can dial: of Services by name, then of other hosts, its own namespace's first."""
     labels = frozenset(pod.labels)
     held = among_of(view.policies, pod.namespace, pod.labels)
-    policies = view.policies if not held else policies_among(view.policies, held)
+    policies = policies_among(view.policies, held)
     found: list[PortScope] = []
     for key in (*inside(view.services), *_seen(view.services, pod.namespace)):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)

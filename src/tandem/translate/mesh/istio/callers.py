@@ -34,6 +34,7 @@ class Lookup:
         self._rules = rules
         self._home = service[0]
         self._root = root
+        self._places = {service[0], root}
 
     def everybody(self) -> Rules:
         """What holds for callers of a namespace that no rule is in or names."""
@@ -41,6 +42,8 @@ class Lookup:
 
     def groups(self) -> Iterator[Group]:
         """For whom else holds something else, in order: of those that a caller is in the first is meant."""
+        if all(map(_is_for_all, self._rules)) and {r.metadata.namespace for r in self._rules} <= self._places:
+            return
         everybody = self.everybody()
         for namespace in sorted({name for rule in self._rules for name in _named(rule)}):
             own = self._beside(namespace)
@@ -83,6 +86,11 @@ def exported(rule: DestinationRule, namespace: str) -> bool:
 
 def _to(rule: DestinationRule) -> tuple[str, ...]:
     return (".",) if rule.spec.workload_selector is not None else rule.spec.export_to or ("*",)
+
+
+def _is_for_all(rule: DestinationRule) -> bool:
+    """Of such rules, where everybody looks, callers there see what all others do."""
+    return rule.spec.workload_selector is None and (not rule.spec.export_to or "*" in rule.spec.export_to)
 
 
 def _is_private(rule: DestinationRule) -> bool:
