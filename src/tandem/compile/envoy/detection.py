@@ -19,12 +19,15 @@ REQUESTS: Final[Json] = {**_PLAIN, "application_protocols": ["http/1.0", "http/1
 BOUND: Final = "0.200s"
 """So long a silent client is waited for; then a connection is bytes, and a server that speaks first is heard."""
 
-SAYS_REQUESTS: Final[Json] = {
+_ALPN: Final[Json] = {
     "object_key": "envoy.network.application_protocols",
     "format_string": {"text_format_source": {"inline_string": ALPN_HTTP}},
     "shared_with_upstream": "ONCE",
 }
-"""Filter state by which a cluster of bytes says to the other proxy that they are requests."""
+SAYS_REQUESTS: Final = extension(
+    "requests", "extensions.filters.network.set_filter_state.v3.Config", {"on_new_connection": [_ALPN]}
+)
+"""The filter that gives connections filter state by which a cluster of bytes says to the other proxy what is inside."""
 
 
 def detecting_at(ports: Sequence[int]) -> Json:

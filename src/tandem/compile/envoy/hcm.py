@@ -14,7 +14,7 @@ from tandem.compile.envoy.failed import TELLS
 from tandem.compile.envoy.filters import gateway_filters, http_filters, inbound_filters
 from tandem.compile.envoy.filters.spellings import before_routes
 from tandem.compile.envoy.guarded import Guarded
-from tandem.compile.envoy.proto import ADS, Json, any_of, extension
+from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 from tandem.ir.fabric import LocalPod
 from tandem.ir.gateway import Gateway
 from tandem.ir.logged import Logged
@@ -153,10 +153,10 @@ def literal(value: str) -> str:
 
 
 def hashable_state(values: Json) -> Json:
-    """Filter state that upstream connections inherit, once.
+    """The listener filter that gives connections filter state, which upstream connections inherit once.
 
     The hashable factory is what keeps connection pools apart: with any other, a request of one pod can leave over
-    the connection (and with the certificate) of another.
+    the connection (and with the certificate) of another. Said once for a listener, not in each of its chains.
     """
     states = [
         {
@@ -167,13 +167,5 @@ def hashable_state(values: Json) -> Json:
         }
         for key, value in values.items()
     ]
-    return {
-        "name": "identity",
-        "typed_config": any_of("extensions.filters.network.set_filter_state.v3.Config", {"on_new_connection": states}),
-    }
-
-
-def with_state(identity: Json, *more: Json) -> Json:
-    """The same filter (`hashable_state`) with other filter state beside."""
-    config = identity["typed_config"]
-    return {**identity, "typed_config": {**config, "on_new_connection": [*config["on_new_connection"], *more]}}
+    config = typed_struct("extensions.filters.listener.set_filter_state.v3.Config", {"on_accept": states})
+    return {"name": "identity", "typed_config": config}

@@ -252,14 +252,11 @@ def dials_of(ports: Ports, told: Told) -> Dials:
 def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
     uid, when = attached.pod.uid, attached.pod.logging.client.when
-    identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
-    last = {
-        "name": "outside",
-        "filters": [identity, hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)],
-    }
+    last = {"name": "outside", "filters": [hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)]}
     if not dials.ports.closed:
         passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid), when=when)
-        last = {"name": "passthrough", "filters": [identity, passthrough]}
+        last = {"name": "passthrough", "filters": [passthrough]}
+    identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
     name = names.outbound_listener(uid)
     head: dict[str, Any] = {
         "name": name,
@@ -269,15 +266,15 @@ def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "drain_type": STAYS,
         **dials.listening,
+        "listener_filters": [identity, *dials.listening["listener_filters"]],
         "filter_chains": [],
         "default_filter_chain": last,
     }
-    texts = ((_UID, uid), (_NETNS, hcm.literal(attached.netns)), (_WHO, hcm.literal(attached.pod.identity)))
-    return Resource(name=name, body=Assembled(head, "filter_chains", dials.chains, texts), origins=dials.origins)
+    body = Assembled(head, "filter_chains", dials.chains, ((_UID, uid),))
+    return Resource(name=name, body=body, origins=dials.origins)
 
 
-_UID, _NETNS, _WHO = PodUid(place("u")), place("n"), place("w")
-_IDENTITY: Final = hcm.hashable_state({NETNS_KEY: _NETNS, IDENTITY_KEY: _WHO})
+_UID: Final = PodUid(place("u"))
 
 
 def _listening(ports: Ports) -> Json:
@@ -362,10 +359,10 @@ def _chains(link: _Link, told: Told) -> tuple[Json, ...]:
     if front.route is not None:
         name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
     names_it = [session_filter(front.port)] if link.session else []
-    chain = _chain(name, front, _IDENTITY, *judges, *names_it, last)
+    chain = _chain(name, front, *judges, *names_it, last)
     if not link.detects or requests is None:
         return (chain,)
-    return tuple(divided(chain, [hcm.with_state(_IDENTITY, SAYS_REQUESTS), requests], tls=link.named))
+    return tuple(divided(chain, [SAYS_REQUESTS, requests], tls=link.named))
 
 
 def _chain(name: str, front: Front, *filters: Json) -> Json:
@@ -377,13 +374,13 @@ def _chain(name: str, front: Front, *filters: Json) -> Json:
 def _hosted_chain(config: str, front: Front, told: Told, *, dynamic: bool) -> Json:
     requests = hcm.outbound_http(_UID, config, told=told, dynamic=dynamic)
     port = [port_state(front.port)] if dynamic else []
-    return _chain(config, front, _IDENTITY, *port, requests)
+    return _chain(config, front, *port, requests)
 
 
 @lru_cache(maxsize=1024)
 def _plain_chain(front: Front, told: Told) -> Json:
     passed = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(_UID), when=told.logged.when)
-    return _chain(f"plain:{front.port}", front, _IDENTITY, passed)
+    return _chain(f"plain:{front.port}", front, passed)
 
 
 def _match(front: Front) -> Json:

@@ -21,7 +21,7 @@ def outbound(pod: LocalPod) -> Json:
 
 def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> None:
     """Any other factory lets pods share upstream connections."""
-    made = hcm.hashable_state({"k": "v", "l": "50%"})["typed_config"]["on_new_connection"]
+    made = hcm.hashable_state({"k": "v", "l": "50%"})["typed_config"]["value"]["on_accept"]
     assert {state["factory_key"] for state in made} == {"envoy.hashable_string"}
     assert {state["shared_with_upstream"] for state in made} == {"ONCE"}
     assert [s["format_string"]["text_format_source"]["inline_string"] for s in made] == ["v", "50%%"]

@@ -41,24 +41,22 @@ def test_a_chain_is_chosen_by_the_address_and_port_dialled() -> None:
         "destination_port": 80,
         "prefix_ranges": [{"address_prefix": "10.96.0.1", "prefix_len": 32}],
     }
-    assert http["filters"][1]["typed_config"]["rds"]["route_config_name"] == "rt/shop/web/80"
-    assert raw["filters"][1]["typed_config"]["cluster"] == "svc/shop/web/90"
+    assert http["filters"][0]["typed_config"]["rds"]["route_config_name"] == "rt/shop/web/80"
+    assert raw["filters"][0]["typed_config"]["cluster"] == "svc/shop/web/90"
 
 
-def test_every_chain_first_says_in_which_namespace_and_as_whom() -> None:
-    body = listener(WEB)
-    for chain in (*body["filter_chains"], body["default_filter_chain"]):
-        states = chain["filters"][0]["typed_config"]["on_new_connection"]
-        values = [state["format_string"]["text_format_source"]["inline_string"] for state in states]
-        assert values == ["/ns/a", identity("a")]
+def test_the_listener_says_before_any_chain_in_which_namespace_and_as_whom() -> None:
+    states = listener(WEB)["listener_filters"][0]["typed_config"]["value"]["on_accept"]
+    values = [state["format_string"]["text_format_source"]["inline_string"] for state in states]
+    assert values == ["/ns/a", identity("a")]
 
 
 def test_nothing_waits_for_the_clients_first_bytes() -> None:
-    assert [f["name"] for f in listener(WEB)["listener_filters"]] == ["original-dst"]
+    assert [f["name"] for f in listener(WEB)["listener_filters"]] == ["identity", "original-dst"]
 
 
 def test_what_is_no_service_passes_through() -> None:
-    assert listener()["default_filter_chain"]["filters"][1]["typed_config"]["cluster"] == "passthrough"
+    assert listener()["default_filter_chain"]["filters"][0]["typed_config"]["cluster"] == "passthrough"
 
 
 def test_a_headless_service_is_matched_by_its_meshed_endpoints() -> None:
@@ -69,7 +67,7 @@ def test_a_headless_service_is_matched_by_its_meshed_endpoints() -> None:
         "destination_port": 5433,
         "prefix_ranges": [{"address_prefix": "10.244.0.3", "prefix_len": 32}],
     }
-    assert chain["filters"][1]["typed_config"]["cluster"] == "pod/shop/db/5432"
+    assert chain["filters"][0]["typed_config"]["cluster"] == "pod/shop/db/5432"
 
 
 def test_two_headless_services_of_one_pod_do_not_claim_the_same_address_twice() -> None:
@@ -90,10 +88,10 @@ def test_a_pod_that_is_closed_passes_nothing_on_but_to_endpoints_of_headless_ser
     inside, outside = attached("b", "10.244.0.3"), attached("x", "10.244.0.9", meshed=False)
     db = service("db", "", ("tcp", 5432, AppProtocol.TCP))
     body = closed(db, endpoints("db", endpoint(inside, tcp=5433), endpoint(outside, tcp=5433)))
-    assert body["default_filter_chain"]["filters"][1]["typed_config"]["cluster"] == "refused"
+    assert body["default_filter_chain"]["filters"][0]["typed_config"]["cluster"] == "refused"
     where = {c["filter_chain_match"]["prefix_ranges"][0]["address_prefix"]: c for c in body["filter_chains"]}
-    assert where["10.244.0.3"]["filters"][1]["typed_config"]["cluster"] == "pod/shop/db/5432"
-    assert where["10.244.0.9"]["filters"][1]["typed_config"]["cluster"] == "passthrough"
+    assert where["10.244.0.3"]["filters"][0]["typed_config"]["cluster"] == "pod/shop/db/5432"
+    assert where["10.244.0.9"]["filters"][0]["typed_config"]["cluster"] == "passthrough"
 
 
 def external(name: str, *ports: tuple[str, int, AppProtocol], **fields: Any) -> Service:
@@ -102,7 +100,7 @@ def external(name: str, *ports: tuple[str, int, AppProtocol], **fields: Any) -> 
 
 def test_a_name_in_tls_is_awaited_on_the_ports_alone_that_ask_for_one() -> None:
     hosts = [external(f"{port}.example.com", ("tls", port, AppProtocol.TLS), passes=True) for port in (443, 8443)]
-    _, inspector = listener(*hosts)["listener_filters"]
+    *_, inspector = listener(*hosts)["listener_filters"]
     rules = inspector["filter_disabled"]["not_match"]["or_match"]["rules"]
     assert [rule["destination_port_range"] for rule in rules] == [
         {"start": 443, "end": 444},
@@ -117,7 +115,7 @@ def test_of_two_hosts_for_one_address_the_first_keeps_it_and_services_come_befor
     chains = listener(WEB, one, two)["filter_chains"]
     where = [
         (
-            c["filters"][1]["typed_config"].get("cluster"),
+            c["filters"][0]["typed_config"].get("cluster"),
             [p["address_prefix"] for p in c["filter_chain_match"]["prefix_ranges"]],
         )
         for c in chains
@@ -135,7 +133,7 @@ def test_hosts_that_share_addresses_are_told_by_authority() -> None:
     hosts = [external(f"{n}.example.com", http, prefixes=("192.0.2.0/24",), passes=True) for n in "ab"]
     (chain,) = listener(*hosts)["filter_chains"]
     assert chain["filter_chain_match"]["prefix_ranges"] == [{"address_prefix": "192.0.2.0", "prefix_len": 24}]
-    assert chain["filters"][1]["typed_config"]["rds"]["route_config_name"].startswith("host/80~")
+    assert chain["filters"][0]["typed_config"]["rds"]["route_config_name"].startswith("host/80~")
 
 
 def directed(*routes: BytesRoute) -> list[tuple[int, tuple[str, ...], Any]]:
@@ -143,7 +141,7 @@ def directed(*routes: BytesRoute) -> list[tuple[int, tuple[str, ...], Any]]:
     table = RouteTable(namespace="shop", service="web", routes=(), bytes=routes)
     found = []
     for chain in listener(WEB, table)["filter_chains"]:
-        match, last = chain["filter_chain_match"], chain["filters"][1]["typed_config"]
+        match, last = chain["filter_chain_match"], chain["filters"][0]["typed_config"]
         shares = [(c["name"], c["weight"]) for c in last.get("weighted_clusters", {}).get("clusters", ())]
         leads = shares or last.get("cluster") or last["rds"]["route_config_name"]
         found.append((match["destination_port"], tuple(match.get("server_names", ())), leads))
@@ -192,7 +190,7 @@ def test_a_route_of_all_connections_has_a_port_of_tls_if_it_says_so_of_requests(
 
     def leads(route: BytesRoute) -> Any:
         table = RouteTable(namespace="shop", service="web", routes=(), bytes=(route,))
-        last = listener(secure, table)["filter_chains"][0]["filters"][1]["typed_config"]
+        last = listener(secure, table)["filter_chains"][0]["filters"][0]["typed_config"]
         return last.get("cluster") or [c["name"] for c in last["weighted_clusters"]["clusters"]]
 
     assert leads(to_db("tcp", requests=True)) == ["svc/shop/db/90"]
@@ -204,5 +202,5 @@ def test_what_a_canary_divides_is_told_as_soon_as_it_is_open() -> None:
     table = RouteTable(
         namespace="shop", service="web", routes=(), bytes=(msgspec.structs.replace(to_db("every"), splits=(split,)),)
     )
-    lasts = [chain["filters"][1]["typed_config"] for chain in listener(WEB, table)["filter_chains"]]
+    lasts = [chain["filters"][0]["typed_config"] for chain in listener(WEB, table)["filter_chains"]]
     assert [last.get("access_log_options") for last in lasts] == [None, {"flush_access_log_on_connected": True}]
