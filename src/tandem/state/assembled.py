@@ -9,6 +9,7 @@ were before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 _MARK: Final = "\x01"
@@ -34,9 +35,12 @@ def filled(tree: Any, texts: tuple[tuple[str, str], ...]) -> Any:
 
 
 class Assembled(Mapping[str, Any]):
-    """`head`, in which `field` is empty, and there what is `shared`, with `texts` in its places."""
+    """`head`, in which `field` is empty, and there what is `shared`, with `texts` in its places.
 
-    __slots__ = ("field", "head", "shared", "texts")
+    `beside`: fields that are shared likewise, each whole and without places.
+    """
+
+    __slots__ = ("beside", "field", "head", "shared", "texts")
 
     def __init__(
         self,
@@ -44,21 +48,25 @@ class Assembled(Mapping[str, Any]):
         field: str,
         shared: tuple[Mapping[str, Any], ...],
         texts: tuple[tuple[str, str], ...] = (),
+        beside: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.head, self.field, self.shared, self.texts = head, field, shared, texts
+        self.beside: Mapping[str, Mapping[str, Any]] = beside or {}
 
     def __getitem__(self, key: str) -> Any:
-        return filled(self.shared, self.texts) if key == self.field else self.head[key]
+        if key == self.field:
+            return filled(self.shared, self.texts)
+        return self.beside[key] if key in self.beside else self.head[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.head)
+        return chain(self.head, self.beside)
 
     def __len__(self) -> int:
-        return len(self.head)
+        return len(self.head) + len(self.beside)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Assembled) and (self.field, self.texts) == (other.field, other.texts):
-            return self.head == other.head and self.shared == other.shared
+            return (self.head, self.shared, self.beside) == (other.head, other.shared, other.beside)
         return isinstance(other, Mapping) and dict(self) == dict(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a dictionary

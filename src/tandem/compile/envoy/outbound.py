@@ -1,12 +1,11 @@
 """A pod and the ports it can dial -> its outbound listener, a socket inside the pod's namespace.
 
-One filter chain per port of a Service or of another host, chosen by the address and port that were dialled. No bytes
-are awaited before a chain is chosen, so protocols in which the server speaks first work; where nobody says what a port
-speaks, the first ones are awaited for a moment, and there is one chain for requests and one for all else. Hosts of
-ServiceEntries that
-have no address of their own are told by what the client asks for: by the name in TLS, which is awaited on their ports
-alone and for a moment, or by the authority of requests, for which such a port is parsed wherever it is dialled.
-Everything else passes through as it is.
+One filter chain per port of a Service or of another host, chosen by the address and port that were dialled
+(`matching.py`). No bytes are awaited before a chain is chosen, so protocols in which the server speaks first work;
+where nobody says what a port speaks, the first ones are awaited for a moment, and there is one chain for requests and
+one for all else. Hosts of ServiceEntries that have no address of their own are told by what the client asks for: by the
+name in TLS, which is awaited on their ports alone and for a moment, or by the authority of requests, for which such a
+port is parsed wherever it is dialled. Everything else passes through as it is.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
-from tandem.compile.envoy.detection import BOUND, SAYS_REQUESTS, detecting_at, divided
+from tandem.compile.envoy.detection import BOUND, SAYS_REQUESTS, detecting_at
 from tandem.compile.envoy.dynamic import port_state, session_filter
 from tandem.compile.envoy.hcm import Told
+from tandem.compile.envoy.matching import Way, matcher_of
 from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, at_ports, extension, listening_at, versions_of
 from tandem.compile.envoy.rbac import network_rbac
 from tandem.compile.envoy.route import Hosted
@@ -59,7 +59,7 @@ class Front(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[tuple[str, int, str], ...]:
-        """Envoy refuses two chains with one of these in common."""
+        """Each of these has one chain."""
         named = self.server_names or ("",)
         return tuple((_bare(a), self.port, n) for a in self.addresses or ("",) for n in named)
 
@@ -157,7 +157,7 @@ def _external(scope: PortScope) -> tuple[Front, ...]:
 
 
 class _Claims:
-    """What is taken: Envoy refuses two chains for the same, and the first keeps it."""
+    """What is taken: there is one chain for the same, and the first keeps it."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, int, str]] = set()
@@ -229,9 +229,9 @@ def _hosted(scopes: tuple[PortScope, ...]) -> Iterator[Hosted]:
 class Dials(msgspec.Struct, frozen=True):
     """All that some pods can dial, compiled for each of them: who it is has places in the chains."""
 
-    ports: Ports
     listening: Json
     chains: tuple[Json, ...]
+    matcher: Json
     origins: frozenset[Origin]
 
 
@@ -246,16 +246,17 @@ def dials_of(ports: Ports, told: Told) -> Dials:
     origins: set[Origin] = set(told.logged.origins)
     for route in (front.route for _, front in ports.chains if front.route is not None):
         origins |= {route.origin, *(policy.origin for policy in route.authorization)}
-    return Dials(ports, _listening(ports), tuple(_all_chains(ports, told)), frozenset(origins))
+    last = _last_chain(told, closed=ports.closed)
+    chains, ways = {last["name"]: last}, list[Way]()
+    for way, chain in _all_ways(ports, told):
+        chains.setdefault(chain["name"], chain)
+        ways.append(way)
+    return Dials(_listening(ports), tuple(chains.values()), matcher_of(ways, last["name"]), frozenset(origins))
 
 
 def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
-    uid, when = attached.pod.uid, attached.pod.logging.client.when
-    last = {"name": "outside", "filters": [hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)]}
-    if not dials.ports.closed:
-        passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid), when=when)
-        last = {"name": "passthrough", "filters": [passthrough]}
+    uid = attached.pod.uid
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
     name = names.outbound_listener(uid)
     head: dict[str, Any] = {
@@ -268,9 +269,8 @@ def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
         **dials.listening,
         "listener_filters": [identity, *dials.listening["listener_filters"]],
         "filter_chains": [],
-        "default_filter_chain": last,
     }
-    body = Assembled(head, "filter_chains", dials.chains, ((_UID, uid),))
+    body = Assembled(head, "filter_chains", dials.chains, ((_UID, uid),), {"filter_chain_matcher": dials.matcher})
     return Resource(name=name, body=body, origins=dials.origins)
 
 
@@ -298,10 +298,11 @@ def _listening(ports: Ports) -> Json:
 class _Link(msgspec.Struct, frozen=True):
     """What a chain is made of: the same for equal ones, however the scope came about that asks for it."""
 
-    front: Front
+    port: int
     cluster: str
     config: str
     """Of its routes, where it reads requests; empty: it carries bytes."""
+    route: BytesRoute | None = None
     shares: tuple[tuple[str, int], ...] = ()
     sticky: bool = False
     session: bool = False
@@ -309,91 +310,90 @@ class _Link(msgspec.Struct, frozen=True):
     detects: bool = False
     unrouted: bool = False
     """No table directs what is found out."""
-    named: bool = False
-    """Names in TLS are read at its port."""
 
 
-def _all_chains(ports: Ports, told: Told) -> Iterator[Json]:
-    named = {front.port for _, front in ports.chains if front.server_names}
+def _all_ways(ports: Ports, told: Told) -> Iterator[tuple[Way, Json]]:
+    """Each chain with whom it is for; one may be for several."""
     for scope, front in ports.chains:
-        yield from _chains(_link(scope, front, named=front.port in named), told)
+        requests, every = _chains(_link(scope, front), told)
+        if requests is not None:
+            yield _way(requests, front, requests=True), requests
+        yield _way(every, front), every
     for hosted in ports.hosted:
-        yield _hosted_chain(hosted.route_config, Front(hosted.addresses, hosted.port), told, dynamic=hosted.dynamic)
+        chain = _hosted_chain(hosted.route_config, hosted.port, told, dynamic=hosted.dynamic)
+        yield _way(chain, Front(hosted.addresses, hosted.port)), chain
     for front in ports.plain:
-        yield _plain_chain(front, told)
+        chain = _plain_chain(told)
+        yield _way(chain, front), chain
 
 
-def _link(scope: PortScope, front: Front, *, named: bool) -> _Link:
+def _way(chain: Json, front: Front, *, requests: bool = False) -> Way:
+    return Way(chain["name"], front.port, front.addresses, front.server_names, requests)
+
+
+def _link(scope: PortScope, front: Front) -> _Link:
     external, bytes_of = scope.service.external, front.route
     return _Link(
-        front=front,
+        port=front.port,
         cluster=scope.own_cluster,
         config=scope.route_config if bytes_of is None and scope.reads_requests else "",
+        route=bytes_of,
         shares=tuple((cluster_of(b, scope), b.weight) for b in bytes_of.backends) if bytes_of is not None else (),
         sticky=scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ()),
         session=external is not None and external.dynamic,
         detects=scope.detects and bytes_of is None,
         unrouted=scope.detects and scope.table is None,
-        named=named,
     )
 
 
 @lru_cache(maxsize=8192)
-def _chains(link: _Link, told: Told) -> tuple[Json, ...]:
-    front, judges, when = link.front, list[Json](), told.logged.when
-    requests = None
+def _chains(link: _Link, told: Told) -> tuple[Json | None, Json]:
+    """Where requests are sought the chain of those, and that of all connections, or all others."""
+    judges, when, requests = list[Json](), told.logged.when, None
     if link.config:
         requests = hcm.outbound_http(_UID, link.config, told=told, unrouted=link.unrouted)
     if requests is not None and not link.detects:
         last = requests
     else:
         to: str | list[Json] = link.cluster
-        if front.route is not None:
+        if link.route is not None:
             # One that does not exist has no cluster: its share is closed.
             to = [{"name": cluster, "weight": weight} for cluster, weight in link.shares] or names.REFUSED
-            judges = network_rbac(front.route.authorization, hcm.OUT)
-        divided_by = hcm.divided(front.route)
+            judges = network_rbac(link.route.authorization, hcm.OUT)
+        divided_by = hcm.divided(link.route)
         last = hcm.tcp(hcm.OUT, to, names.source_log(_UID), sticky=link.sticky, when=when, divided=divided_by)
-    asked = f":{','.join(front.server_names)}" if front.server_names else ""
-    name = f"{link.cluster}:{front.port}{asked}"
-    if front.route is not None:
-        name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
-    names_it = [session_filter(front.port)] if link.session else []
-    chain = _chain(name, front, *judges, *names_it, last)
+    name = f"{link.cluster}:{link.port}" + (f":{link.route.name}" if link.route is not None else "")
+    names_it = [session_filter(link.port)] if link.session else []
+    every = _chain(name, *judges, *names_it, last)
     if not link.detects or requests is None:
-        return (chain,)
-    return tuple(divided(chain, [SAYS_REQUESTS, requests], tls=link.named))
+        return None, every
+    return _chain(f"{name}:requests", SAYS_REQUESTS, requests), every
 
 
-def _chain(name: str, front: Front, *filters: Json) -> Json:
+def _chain(name: str, *filters: Json) -> Json:
     """Its filters have places for different texts, and are encoded apart."""
-    return Assembled({"name": name, "filter_chain_match": _match(front), "filters": []}, "filters", filters)
+    return Assembled({"name": name, "filters": []}, "filters", filters)
 
 
 @lru_cache(maxsize=1024)
-def _hosted_chain(config: str, front: Front, told: Told, *, dynamic: bool) -> Json:
+def _hosted_chain(config: str, port: int, told: Told, *, dynamic: bool) -> Json:
     requests = hcm.outbound_http(_UID, config, told=told, dynamic=dynamic)
-    port = [port_state(front.port)] if dynamic else []
-    return _chain(config, front, *port, requests)
+    return _chain(config, *([port_state(port)] if dynamic else []), requests)
 
 
-@lru_cache(maxsize=1024)
-def _plain_chain(front: Front, told: Told) -> Json:
+@lru_cache(maxsize=64)
+def _plain_chain(told: Told) -> Json:
     passed = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(_UID), when=told.logged.when)
-    return _chain(f"plain:{front.port}", front, passed)
+    return _chain("plain", passed)
 
 
-def _match(front: Front) -> Json:
-    return {
-        "destination_port": front.port,
-        **({"prefix_ranges": [_prefix(address) for address in front.addresses]} if front.addresses else {}),
-        **({"server_names": list(front.server_names)} if front.server_names else {}),
-    }
-
-
-def _prefix(text: str) -> Json:
-    address, _, length = text.partition("/")
-    return {"address_prefix": address, "prefix_len": int(length or HOST_BITS[family(address)])}
+@lru_cache(maxsize=64)
+def _last_chain(told: Told, *, closed: bool) -> Json:
+    """That of all connections for which there is no other."""
+    when = told.logged.when
+    if closed:
+        return _chain("outside", hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(_UID), when=when))
+    return _chain("passthrough", hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(_UID), when=when))
 
 
 def _bare(text: str) -> str:

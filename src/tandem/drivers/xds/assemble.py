@@ -17,6 +17,7 @@ import msgspec
 
 from tandem.base.digest import digest
 from tandem.drivers.xds import anytype
+from tandem.drivers.xds.matchers import MATCHER, MatcherEncoder, length_delimited
 from tandem.drivers.xds.messages import Encoded
 from tandem.state.assembled import Assembled, filled, place
 
@@ -33,16 +34,18 @@ Texts = tuple[tuple[str, str], ...]
 class Copy(Encoded):
     """Bytes that are put together when they are sent: kept are those that many have in common."""
 
-    __slots__ = ("_head", "_parts", "_texts")
+    __slots__ = ("_beside", "_head", "_parts", "_texts")
     _head: bytes
     _parts: bytes
+    _beside: bytes
     _texts: tuple[tuple[bytes, bytes], ...]
 
-    def __init__(self, name: str, version: str, head: bytes, parts: bytes, texts: Texts) -> None:
+    def __init__(self, name: str, version: str, head: bytes, parts: bytes, beside: bytes, texts: Texts) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "_head", head)
         object.__setattr__(self, "_parts", parts)
+        object.__setattr__(self, "_beside", beside)
         object.__setattr__(self, "_texts", tuple((one.encode(), other.encode()) for one, other in texts))
 
     @property
@@ -51,7 +54,7 @@ class Copy(Encoded):
         parts = self._parts
         for filler, text in self._texts:
             parts = parts.replace(filler, text)
-        return self._head + parts
+        return self._head + parts + self._beside
 
 
 class Assembler:
@@ -59,6 +62,7 @@ class Assembler:
 
     def __init__(self, whole: Callable[[str, Tree, str], bytes]) -> None:
         self._whole = whole
+        self._matchers = MatcherEncoder(whole)
         self._before = _Round()
         self._now = _Round()
         self._kept: list[tuple[str, Assembled, Texts]] = []
@@ -79,6 +83,7 @@ class Assembler:
     def keep(self, url: str, body: Assembled) -> None:
         """Of this one nothing is new."""
         self._list(url, body, _stand_ins(body.texts))
+        self._beside(url, body)
         head = self._before.heads.get(id(body.head))
         if head is not None:
             self._now.heads[id(body.head)] = head
@@ -88,9 +93,14 @@ class Assembler:
         head, version = self._head(url, name, body, before)
         stand_ins = _stand_ins(body.texts)
         parts, digests = self._list(url, body, stand_ins)
+        whole, also = self._beside(url, body)
         fillers = ((one, text) for (_, one), (_, text) in zip(stand_ins, body.texts, strict=True) if one != text)
-        said = _CANONICAL.encode([version, digests, body.texts])
-        return Copy(name, digest(said, 16), head, parts, tuple(fillers))
+        said = _CANONICAL.encode([version, digests, also, body.texts])
+        return Copy(name, digest(said, 16), head, parts, whole, tuple(fillers))
+
+    def _beside(self, url: str, body: Assembled) -> tuple[bytes, str]:
+        found = [self._part(url, field, tree, ()) for field, tree in sorted(body.beside.items())]
+        return b"".join(data for _, data, _ in found), "".join(version for _, _, version in found)
 
     def _head(self, url: str, name: str, body: Assembled, before: Assembled | None) -> tuple[bytes, str]:
         known = self._before.heads.get(id(before.head)) if before is not None and before.head == body.head else None
@@ -120,10 +130,11 @@ class Assembler:
         known = self._now.parts.get(key)
         if known is None:
             known = self._before.parts.get(key)
-            number, kind = _repeated(url, field)
+            number, kind = _field(url, field)
             if known is None:
                 data, version = self._body(kind, part, stand_ins)
-                known = part, _varint(number << 3 | 2) + _varint(len(data)) + data, version
+                known = part, length_delimited(number, data), version
+                self._changed = True
             elif isinstance(part, Assembled):
                 self._list(kind, part, stand_ins)  # is still in use
             self._now.parts[key] = known
@@ -141,13 +152,18 @@ class Assembler:
         key = (id(tree), *stand_ins)
         known = self._now.plain.get(key) or self._before.plain.get(key)
         if known is None:
-            data = self._whole(kind, filled(tree, stand_ins), str(tree.get("name", "")))
+            if kind == MATCHER:
+                data = self._matchers.encode(tree)
+            else:
+                data = self._whole(kind, filled(tree, stand_ins), str(tree.get("name", "")))
             known = tree, data, digest(_CANONICAL.encode(tree), 16)
         self._now.plain[key] = known
         return known[1], known[2]
 
     def _used(self, tree: Tree, stand_ins: Texts) -> Texts:
         """Those that have a place in a tree: for others it is the same."""
+        if not stand_ins:
+            return ()
         key = id(tree), stand_ins
         known = self._now.used.get(key)
         if known is None:
@@ -193,15 +209,7 @@ def _stand_in(where: str, text: str) -> str:
 
 
 @cache
-def _repeated(url: str, field: str) -> tuple[int, str]:
+def _field(url: str, field: str) -> tuple[int, str]:
     """The number of a field, and the type URL of what it holds."""
     found = anytype.message_class(url).DESCRIPTOR.fields_by_name[field]
     return found.number, f"type.googleapis.com/{found.message_type.full_name}"
-
-
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*found, number))

@@ -1,25 +1,19 @@
-"""Chains of ports of which nobody says what they speak; with real clients in tests/netns/test_detection.py."""
+"""What seeks requests at ports of which nobody says what they speak; with real clients in netns/test_detection.py."""
 
 from __future__ import annotations
 
-from tandem.compile.envoy.detection import REQUESTS, detecting_at, divided
-
-CHAIN = {"name": "c", "filter_chain_match": {"destination_port": 80}, "filters": ["bytes"]}
-
-
-def test_requests_have_a_chain_and_all_else_another() -> None:
-    found = list(divided(CHAIN, ["requests"], tls=False))  # type: ignore[list-item]
-    assert [(one["name"], one["filters"]) for one in found] == [("c:requests", ["requests"]), ("c", ["bytes"])]
-    assert found[0]["filter_chain_match"] == {"destination_port": 80, **REQUESTS}
-    assert found[1]["filter_chain_match"] == {"destination_port": 80, "transport_protocol": "raw_buffer"}
-
-
-def test_where_tls_is_told_apart_it_is_bytes_like_all_else() -> None:
-    *_, last = divided(CHAIN, ["requests"], tls=True)  # type: ignore[list-item]
-    assert (last["name"], last["filters"]) == ("c:tls", ["bytes"])
-    assert last["filter_chain_match"] == {"destination_port": 80, "transport_protocol": "tls"}
+from tandem.compile.envoy.detection import PROTOCOLS, REQUESTS, SAYS_REQUESTS, detecting_at
 
 
 def test_nobody_waits_at_other_ports() -> None:
     range_ = {"start": 80, "end": 81}
     assert detecting_at([80])["filter_disabled"] == {"not_match": {"destination_port_range": range_}}
+
+
+def test_requests_are_what_is_found_outside_of_tls() -> None:
+    assert REQUESTS == {"transport_protocol": "raw_buffer", "application_protocols": list(PROTOCOLS)}
+
+
+def test_the_other_proxy_is_told_by_the_protocol_that_the_connection_offers() -> None:
+    (state,) = SAYS_REQUESTS["typed_config"]["on_new_connection"]
+    assert (state["object_key"], state["shared_with_upstream"]) == ("envoy.network.application_protocols", "ONCE")

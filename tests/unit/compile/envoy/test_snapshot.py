@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chosen import Dialled, chain_for
 from meshbuild import CONFIG, RULE, attached, endpoint, endpoints, service, strict, view
 from tandem.base.ids import NodeName, SpiffeId
 from tandem.compile import names
@@ -153,9 +154,8 @@ def test_affinity_balances_by_the_client_in_each_cluster_route_and_stream() -> N
     assert [c["lb_policy"] for c in clusters] == ["RING_HASH"] * 3
     (route,) = made[ROUTE]["rt/shop/web/80"].body["virtual_hosts"][0]["routes"]
     assert route["route"]["hash_policy"] == [{"connection_properties": {"source_ip": True}}]
-    chains = {c["name"]: c["filters"][-1] for c in made[LISTENER]["out/uid-a"].body["filter_chains"]}
-    (tcp,) = [f["typed_config"] for f in chains.values() if "tcp_proxy" in f["typed_config"]["@type"]]
-    assert tcp["hash_policy"] == [{"source_ip": {}}]
+    (tcp,) = chain_for(made[LISTENER]["out/uid-a"].body, Dialled("10.96.0.1", 82))["filters"]
+    assert tcp["typed_config"]["hash_policy"] == [{"source_ip": {}}]
 
 
 THERE = Node(name=NodeName("n2"), addresses=(), pod_cidrs=(), region="eu")
