@@ -29,3 +29,16 @@ def test_equality_is_that_of_the_trees() -> None:
     assert tree() != tree(more=1)
     assert tree() != "a tree"
     assert tree() == Assembled(tree().head, "chains", tuple(filled(SHARED, tree().texts)))
+
+
+def test_what_stands_beside_is_read_as_it_is_and_tells_trees_apart() -> None:
+    def with_(**beside: object) -> Assembled:
+        return Assembled({"name": "l", "chains": []}, "chains", SHARED, ((WHO, "a"),), beside)  # type: ignore[arg-type]
+
+    matcher = {"says": WHO}
+    assert with_(matcher=matcher)["matcher"] is matcher
+    assert list(with_(matcher=matcher)) == ["name", "chains", "matcher"]
+    assert len(with_(matcher=matcher)) == 3
+    assert with_(matcher=matcher) == with_(matcher=dict(matcher))
+    assert with_(matcher=matcher) != with_(matcher={"says": "else"})
+    assert with_(matcher=matcher) != with_()

@@ -2,9 +2,9 @@
 
 A chain does not say itself whom it is for: when an address comes or goes, the chain stays the very same, and Envoy
 drains none of its connections. The most specific way is taken, as Envoy's own `filter_chain_match` does: the port, the
-longest prefix, the name in TLS, the longest pattern of names. What was matched by one of them is not looked for among less
-specific ones: all else is the last chain's. Where requests are sought, they come first: those found are looked up among
-the addresses at which they are, so that an address costs one entry more and not a tree of its own.
+longest prefix, the name in TLS, the longest pattern of names. What was matched by one of them is not looked for among
+less specific ones: all else is the last chain's. Where requests are sought, they come first: those found are looked up
+among the addresses at which they are, so that an address costs one entry more and not a tree of its own.
 """
 
 from __future__ import annotations

@@ -42,7 +42,14 @@ def test_a_prefix_of_one_address_is_that_address() -> None:
 
 @pytest.mark.parametrize(
     ("name", "chain"),
-    [("a.test", "exact"), ("x.a.test", "near"), ("x.y.a.test", "near"), ("b.test", "far"), ("other", "none"), ("", "none")],
+    [
+        ("a.test", "exact"),
+        ("x.a.test", "near"),
+        ("x.y.a.test", "near"),
+        ("b.test", "far"),
+        ("other", "none"),
+        ("", "none"),
+    ],
 )
 def test_of_names_the_most_specific_pattern_is_taken(name: str, chain: str) -> None:
     ways = (
@@ -73,7 +80,11 @@ def test_what_an_address_has_is_not_looked_for_elsewhere() -> None:
 def test_requests_that_were_found_have_a_chain_of_their_own(
     addresses: tuple[str, ...], transport: str, protocol: str, chain: str
 ) -> None:
-    ways = (Way("requests", 80, addresses, (), requests=True), Way("bytes", 80, addresses), Way("web", 80, ("10.1.0.1",)))
+    ways = (
+        Way("requests", 80, addresses, (), requests=True),
+        Way("bytes", 80, addresses),
+        Way("web", 80, ("10.1.0.1",)),
+    )
     assert chosen(*ways, transport=transport, protocol=protocol) == chain
     assert chosen(*ways, address="10.1.0.1", transport=transport, protocol=protocol) == "web"
 

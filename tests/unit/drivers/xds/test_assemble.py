@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tandem.compile.envoy.matching import Way, matcher_of
 from tandem.drivers.xds.anytype import message_class
 from tandem.drivers.xds.encode import EncodeError, Encoder, encode_tree
 from tandem.state.assembled import Assembled, place
-from tandem.state.xds import ROUTE, Resource, Snapshot
+from tandem.state.xds import LISTENER, ROUTE, Resource, Snapshot
 from working import calls_of
 
 WHO = place("w")
@@ -71,6 +72,40 @@ def test_one_part_more_costs_that_part_and_a_look_at_the_others() -> None:
 
     whole = calls_of(lambda: encode_tree(ROUTE, {"name": "r", "virtual_hosts": [host(f"h{i}") for i in range(100)]}))
     assert cost(120) - cost(20) < whole / 5
+
+
+def listener(name: str, matcher: dict[str, Any], chains: tuple[Any, ...]) -> Resource:
+    head = {"name": name, "filter_chains": []}
+    body = Assembled(head, "filter_chains", chains, ((WHO, name),), {"filter_chain_matcher": matcher})
+    return Resource(name=name, body=body)
+
+
+def test_what_stands_beside_is_in_the_message_and_in_its_version() -> None:
+    chains = ({"name": f"c of {WHO}"},)
+    one, other = (matcher_of([Way(name, 80)], "last") for name in ("one", "other"))
+    encoder = Encoder()
+
+    def made(matcher: dict[str, Any]) -> Any:
+        resources = {r.name: r for r in (listener("a", matcher, chains), listener("b", matcher, chains))}
+        return encoder.encode(Snapshot(resources={LISTENER: resources}))[LISTENER]
+
+    first, again, second = made(dict(one)), made(dict(one)), made(dict(other))
+    assert first["a"].version == again["a"].version != second["a"].version
+    for encoded_, matcher in ((first, one), (again, one), (second, other)):
+        message = message_class(LISTENER)()
+        message.ParseFromString(encoded_["b"].value)
+        whole = message_class(LISTENER)()
+        whole.ParseFromString(encode_tree(LISTENER, dict(listener("b", dict(matcher), chains).body)))
+        assert message == whole
+
+
+def test_what_stands_beside_is_encoded_once_for_all() -> None:
+    def cost(listeners: int) -> int:
+        matcher = dict(matcher_of([Way(f"c{i}", 80, (f"10.96.0.{i}",)) for i in range(100)], "last"))
+        resources = {f"l{i}": listener(f"l{i}", matcher, ()) for i in range(listeners)}
+        return calls_of(lambda: Encoder().encode(Snapshot(resources={LISTENER: resources})))
+
+    assert cost(8) < cost(2) * 1.5
 
 
 def test_what_a_text_is_not_in_is_encoded_once_for_all_lengths_of_it() -> None:
