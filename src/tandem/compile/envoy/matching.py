@@ -10,7 +10,6 @@ among the addresses at which they are, so that an address costs one entry more a
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -153,9 +152,7 @@ REQUESTS_FOUND: Final[Json] = {
 def _text(address: str) -> str:
     """A single address as Envoy writes it, or a prefix."""
     bare = address.removesuffix(f"/{HOST_BITS[family(address)]}") if address else ""
-    if ":" not in bare or "/" in bare:
-        return bare
-    return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(bare).packed)
+    return str(ipaddress.IPv6Address(bare)) if ":" in bare and "/" not in bare else bare
 
 
 def _bits(prefix: str) -> int:
