@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.addresses import HOST_BITS, family
+from tandem.base.digest import digest
 from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
 from tandem.compile import names
@@ -275,6 +276,7 @@ def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
 
 
 _UID: Final = PodUid(place("u"))
+_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 
 
 def _listening(ports: Ports) -> Json:
@@ -362,9 +364,13 @@ def _chains(link: _Link, told: Told) -> tuple[Json | None, Json]:
             judges = network_rbac(link.route.authorization, hcm.OUT)
         divided_by = hcm.divided(link.route)
         last = hcm.tcp(hcm.OUT, to, names.source_log(_UID), sticky=link.sticky, when=when, divided=divided_by)
-    name = f"{link.cluster}:{link.port}" + (f":{link.route.name}" if link.route is not None else "")
     names_it = [session_filter(link.port)] if link.session else []
-    every = _chain(name, *judges, *names_it, last)
+    filters = [*judges, *names_it, last]
+    name = f"{link.cluster}:{link.port}"
+    if link.route is not None:
+        # Routes at several gateways that one route leads to may have one name.
+        name = f"{name}:{link.route.name}~{digest(_CANONICAL.encode(filters), 6)}"
+    every = _chain(name, *filters)
     if not link.detects or requests is None:
         return None, every
     return _chain(f"{name}:requests", SAYS_REQUESTS, requests), every

@@ -185,6 +185,14 @@ def test_requests_are_bytes_only_to_routes_that_say_so() -> None:
     assert (where(80), where(90)) == (DB, OWN)
 
 
+def test_routes_of_one_name_lead_where_each_of_them_says() -> None:
+    """Those that are led through several gateways."""
+    one = to_db("same", BytesMatch(ports=(90,), server_names=("a.test",)))
+    other = to_db("same", BytesMatch(ports=(90,), server_names=("b.test",)), weight=0)
+    where = directed(one, other)
+    assert (where(90, "a.test"), where(90, "b.test"), where(90)) == (DB, "refused", OWN)
+
+
 def test_a_route_without_backends_closes_connections() -> None:
     where = directed(to_db("none", weight=0))
     assert (where(80), where(90)) == (HTTP, "refused")
