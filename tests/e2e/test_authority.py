@@ -101,15 +101,14 @@ def test_an_authority_of_ones_own_is_taken_and_a_wrong_one_is_not(world: Lab) ->
     assert '"tandem-root" not found' in world.tandem("get", "secret", "tandem-root", "-n", "tandem-system").err
 
 
-def cacerts(world: Lab) -> dict[str, Any]:
-    """As `istioctl`'s users make it, of the same root, with a chain."""
+def cacerts(world: Lab, *, tls: bool = False) -> dict[str, Any]:
+    """As `istioctl`'s users make it, of the same root, with a chain; or as cert-manager does."""
     folder = Path(world.root, "tmp")
-    data = {
-        "ca-cert.pem": (folder / "mesh.crt").read_bytes(),
-        "ca-key.pem": (folder / "mesh.key").read_bytes(),
-        "root-cert.pem": (folder / "root.crt").read_bytes(),
-        "cert-chain.pem": (folder / "mesh.crt").read_bytes() + (folder / "root.crt").read_bytes(),
-    }
+    certificate, key, root = ((folder / name).read_bytes() for name in ("mesh.crt", "mesh.key", "root.crt"))
+    data = {"tls.crt": certificate, "tls.key": key, "ca.crt": root}
+    if not tls:
+        own = {"ca-cert.pem": certificate, "ca-key.pem": key, "root-cert.pem": root}
+        data = {**own, "cert-chain.pem": certificate + root}
     encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
     meta = {"name": "cacerts", "namespace": "istio-system"}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded}
@@ -130,6 +129,13 @@ def test_what_is_plugged_into_istio_counts_and_is_told_where_it_is_wrong(world: 
             lambda: [p["text"] for p in world.status()["problems"] if p["code"] == "InvalidAuthority"], bool, world.logs
         )
         assert problems[0].endswith("the authority before it goes on")
+        fresh_connections(world)
+        world.run("sh", "-ec", OPENSSL, status=0)  # a third one
+        world.tandem("delete", "secret", "cacerts", "-n", "istio-system", status=0)
+        world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(cacerts(world, tls=True)), status=0)
+        before = told["fingerprint"]
+        told = until(look, lambda f: f["secret"] == plugged and f["signs"] and f["fingerprint"] != before, world.logs)
+        everywhere(world, told["fingerprint"])
         fresh_connections(world)
     assert requests.failures == []
     assert "counts before any other" in world.tandem("ca", "rotate", status=1).err

@@ -2,8 +2,9 @@
 
 In: an API client, the World. Out: an Authority. Keys are in the API's store (mode 0600 on one machine) and in memory
 only. `tandem-ca` has the form of cert-manager's Secrets: `tls.crt` (the chain, the certificate that signs first),
-`tls.key`, `ca.crt` (the roots). Where Istio's `istio-system/cacerts` is, it counts in its place. The key of our own
-root is in a Secret beside it, which may be taken away and kept elsewhere: without it the intermediate is not renewed.
+`tls.key`, `ca.crt` (the roots). Where Istio's `istio-system/cacerts` is, it counts in its place, with Istio's names of
+files or, as Istio takes them too, those of cert-manager. The key of our own root is in a Secret beside it, which may be
+taken away and kept elsewhere: without it the intermediate is not renewed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from tandem.base.clock import Clock
-from tandem.base.problems import ObjectKey
+from tandem.base.problems import ObjectKey, Problem
 from tandem.base.secret import Secret
 from tandem.drivers.ca import wire
 from tandem.drivers.ca.authority import Authority, Root
@@ -35,6 +36,7 @@ ISTIO: Final = ("istio-system", "cacerts")
 """Namespace and name of the Secret by which an authority is plugged into Istio."""
 _OURS: Final = ("tls.crt", "tls.key", "ca.crt")
 _ISTIOS: Final = ("ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem")
+_REVOKED: Final = "ca-crl.pem"
 KIND: Final = BY_KIND["Secret"]
 
 
@@ -91,14 +93,23 @@ async def read_world(client: KubeClient) -> World:
 def authority_in(world: World) -> Authority:
     """What is to sign; raises AuthorityError."""
     plugged = world.get(core.Secret, *ISTIO)
-    if plugged is not None:
+    if plugged is not None and _OURS[0] not in plugged.data:
         certificate, key, root, chain = _read(plugged, _ISTIOS, optional=_ISTIOS[3:])
         return _load(plugged, _joined(certificate, chain), key, root)
-    own = world.get(core.Secret, NAMESPACE, NAME)
+    own = plugged or world.get(core.Secret, NAMESPACE, NAME)
     if own is None:
         raise AuthorityError(("Secret", NAMESPACE, NAME), "it is not there, and nothing can be signed without it")
     certificate, key, root = _read(own, _OURS, optional=_OURS[2:])
     return _load(own, certificate, key, root)
+
+
+def without_effect(world: World) -> tuple[Problem, ...]:
+    """What is plugged into Istio and counts for nothing here."""
+    plugged = world.get(core.Secret, *ISTIO)
+    if plugged is None or not plugged.data.get(_REVOKED):
+        return ()
+    text = f"data.{_REVOKED}: nothing is asked of it here, and certificates that it revokes go on to count"
+    return (Problem(at=plugged.origin(f"data[{_REVOKED}]"), code="UnsupportedField", text=text),)
 
 
 def root_in(world: World) -> Root | None:

@@ -34,6 +34,7 @@ from tandem.runtime.authority import (
     read_world,
     root_in,
     secret_of,
+    without_effect,
 )
 
 log = structlog.get_logger()
@@ -76,10 +77,11 @@ class TrustLoop:
         self.authority: Cell[Authority | None] = Cell(None)
         """None while the one that signed before is gone, and not every node trusts its successor."""
         self._problem: Problem | None = None
+        self._unused: tuple[Problem, ...] = ()
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the Secret that counts, and what ends soon."""
-        told = (self._problem,) if self._problem is not None else ()
+        told = (*self._unused, *((self._problem,) if self._problem is not None else ()))
         authority = self.authority.value
         if authority is None or authority.ends - self._clock.now() > SOON:
             return told
@@ -161,6 +163,7 @@ class TrustLoop:
         log.info("intermediate renewed")
 
     def _wanted(self, world: World) -> Authority | None:
+        self._unused = without_effect(world)
         try:
             found = authority_in(world)
         except AuthorityError as err:

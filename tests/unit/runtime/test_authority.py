@@ -36,6 +36,7 @@ from tandem.runtime.authority import (
     root_in,
     secret_of,
     sign_for,
+    without_effect,
 )
 
 CLOCK = FixedClock()
@@ -112,6 +113,26 @@ def test_the_authority_that_is_plugged_into_istio_counts_in_place_of_our_own() -
     chain = plugged.to_pem()[0].encode()
     for more in ({}, {"cert_chain": chain}, {"cert_chain": plugged.roots.encode()}):
         assert authority_in(World.of([ours, istios(plugged, **more)])).signer == plugged.signer
+
+
+def test_it_may_have_the_form_of_cert_manager() -> None:
+    own, plugged = Authority.create("cluster.local", CLOCK.now()), Authority.create("cluster.local", CLOCK.now())
+    raw = secret_of(plugged)
+    raw["metadata"] = dict(zip(("namespace", "name"), ISTIO, strict=True))
+    assert authority_in(World.of([parse(secret_of(own)), parse(raw)])).signer == plugged.signer
+    both = parse({**raw, "data": {**raw["data"], "ca-cert.pem": "", "ca-key.pem": ""}})
+    assert authority_in(World.of([both])).signer == plugged.signer
+    del raw["data"]["tls.key"]
+    with pytest.raises(AuthorityError, match=r"data.tls.key is missing") as missing:
+        authority_in(World.of([parse(raw)]))
+    assert missing.value.at == ("Secret", *ISTIO)
+
+
+def test_a_list_of_what_is_revoked_is_told_to_count_for_nothing() -> None:
+    plugged = Authority.create("cluster.local", CLOCK.now())
+    assert without_effect(World.of([istios(plugged)])) == without_effect(World()) == ()
+    (problem,) = without_effect(World.of([istios(plugged, ca_crl=b"x")]))
+    assert (problem.code, problem.at.path) == ("UnsupportedField", "data[ca-crl.pem]")
 
 
 def test_what_is_wrong_with_a_secret_is_told_with_its_name() -> None:

@@ -18,7 +18,7 @@ from tandem.ingest.kube import KubeClient
 from tandem.model.kinds import BY_KIND
 from tandem.model.world import World
 from tandem.runtime import trust
-from tandem.runtime.authority import KIND, NAME, NAMESPACE, read_world, secret_of
+from tandem.runtime.authority import ISTIO, KIND, NAME, NAMESPACE, read_world, secret_of
 from tandem.runtime.trust import TrustLoop
 
 Story = Callable[["Bench"], Awaitable[None]]
@@ -156,6 +156,20 @@ def test_a_secret_that_is_none_changes_nothing_and_is_told_until_it_is_mended() 
         await bench.give(new)
         await bench.until(lambda: bench.signer == new.signer)
         assert bench.loop.problems() == ()
+
+    play(story)
+
+
+def test_what_is_plugged_into_istio_and_counts_for_nothing_is_told_and_the_rest_of_it_counts() -> None:
+    async def story(bench: Bench) -> None:
+        new = Authority.create("cluster.local", bench.clock.now())
+        raw = secret_of(new)
+        raw["metadata"] = dict(zip(("namespace", "name"), ISTIO, strict=True))
+        raw["data"]["ca-crl.pem"] = "eA=="
+        await bench.kube.create(KIND, raw)
+        await bench.until(lambda: bench.signer == new.signer)
+        (problem,) = bench.loop.problems()
+        assert (problem.code, problem.at.path) == ("UnsupportedField", "data[ca-crl.pem]")
 
     play(story)
 

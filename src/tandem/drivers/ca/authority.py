@@ -50,6 +50,8 @@ class Authority:
         self._roots = tuple(roots)
         self._lifetime = lifetime
         self._above = "".join(_pem(c) for c in chain if c not in self._roots)
+        # Of several roots the others may be there for what was signed before, or is to be signed.
+        self._over = [root for root in roots if root == chain[-1] or _issued(chain[-1], root)]
 
     @classmethod
     def create(cls, trust_domain: str, now: float, lifetime: float = SVID_LIFE) -> Authority:
@@ -69,10 +71,13 @@ class Authority:
         for below, above in pairwise(chain):
             if not _issued(below, above):
                 raise ValueError(f"{_name(below)} is not issued by {_name(above)}, which follows it")
-        path = [*chain, *(root for root in roots if root != chain[-1] and _issued(chain[-1], root))]
-        for depth, certificate in enumerate(path):
+        found = cls(chain, key, roots, lifetime)
+        for depth, certificate in enumerate(chain):
             _may_sign(certificate, depth)
-        return cls(chain, key, roots, lifetime)
+        for root in found._over:
+            if root != chain[-1]:
+                _may_sign(root, len(chain))
+        return found
 
     @staticmethod
     def certificates(pem: str) -> list[x509.Certificate]:
@@ -105,8 +110,9 @@ class Authority:
 
     @property
     def ends(self) -> float:
-        """When the first certificate on the way up is no longer valid."""
-        return min(c.not_valid_after_utc.timestamp() for c in (*self._chain, *self._roots[:1]))
+        """When the first certificate on the way up is no longer valid; of roots of one key the last one counts."""
+        root = max(one.not_valid_after_utc.timestamp() for one in self._over)
+        return min(root, *(one.not_valid_after_utc.timestamp() for one in self._chain))
 
     def sign(self, csr_pem: str, allowed: Collection[str], now: float) -> str:
         """See `Signer`."""

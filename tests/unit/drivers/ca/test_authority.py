@@ -34,6 +34,7 @@ class Foreign:
         length: int | None = None,
         ca: bool = True,
         signs: bool = True,
+        days: int = 90,
     ) -> None:
         self.key = key or ec.generate_private_key(ec.SECP384R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -56,7 +57,7 @@ class Foreign:
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(datetime.datetime.fromtimestamp(NOW - 60, datetime.UTC))
-            .not_valid_after(datetime.datetime.fromtimestamp(NOW + 90 * 86400, datetime.UTC))
+            .not_valid_after(datetime.datetime.fromtimestamp(NOW + days * 86400, datetime.UTC))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=length if ca else None), critical=True)
             .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=signs, **usage), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
@@ -148,6 +149,22 @@ def test_of_several_roots_all_are_trusted() -> None:
     below = Foreign("below", root)
     authority = Authority.load(below.pem, below.key_pem, old.pem + root.pem)
     assert authority.trusted == (old.pem, root.pem)
+
+
+def test_it_ends_with_its_own_root_whatever_others_stand_beside_it() -> None:
+    gone, root = Foreign("old", days=1), Foreign("root", days=80)
+    below = Foreign("below", root)
+    for roots in (gone.pem + root.pem, root.pem + gone.pem):
+        assert Authority.load(below.pem, below.key_pem, roots).ends == NOW + 80 * 86400
+
+
+def test_a_root_that_was_renewed_with_its_key_may_stand_beside_the_one_before_it(tmp_path: Path) -> None:
+    old = Foreign("root", days=10, length=1)
+    new = Foreign("root", key=old.key, length=1)
+    below = Foreign("below", old, length=0)
+    authority = Authority.load(below.pem, below.key_pem, old.pem + new.pem)
+    assert authority.ends == NOW + 90 * 86400
+    assert verified(authority, tmp_path) == ""
 
 
 def foreign_pair(kind: str) -> tuple[str, Secret, str]:
