@@ -74,6 +74,7 @@ RESOLVERS = st.builds(
             {"subsets": versions("v1"), "defaultSubset": "v2"},
             {"redirect": {"service": "b"}},
             {"failover": {"*": {"service": "c"}}},
+            {"failover": {"v9": {"service": "c"}}},
             {"redirect": {"service": "c", "serviceSubset": "v2"}},
             {"redirect": {"serviceSubset": "v1", "service": "a"}, "subsets": versions("v1")},
             {"redirect": {"service": "b", "peer": "p"}},

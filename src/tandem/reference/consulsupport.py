@@ -66,6 +66,7 @@ def _resolver(source: ServiceResolver) -> Iterator[bool]:
         yield bool(failover.datacenters or failover.sameness_group or failover.policy.regions)
         yield failover.policy.mode == "order-by-locality" or any(map(_elsewhere, failover.targets))
     yield bool(spec.default_subset) and spec.default_subset not in spec.subsets
+    yield not spec.failover.keys() <= {"*", *spec.subsets}
     yield any(subset_labels(subset.filter) is None for subset in spec.subsets.values())
     yield any(seconds_ms(time.lstrip("+-")) < 0 for time in (spec.connect_timeout, spec.request_timeout))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tandem.model.consul import ANY
-from tandem.model.schemas.complaint import duplicate, invalid
+from tandem.model.schemas.complaint import duplicate, invalid, required
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
 from tandem.model.schemas.syntax import LABEL
 
@@ -17,6 +17,9 @@ WHOLE: Final = 100
 """Percent."""
 _LONGEST: Final = 512
 """Characters of a description."""
+_LONGEST_LABEL: Final = 63
+_TO: Final = ("service", "serviceSubset", "namespace", "partition")
+"""What a split is to."""
 
 
 def _intentions(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -57,6 +60,9 @@ def _source(raw: dict[str, Any], at: str) -> Iterator[str]:
 def _permission(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not raw["action"]:
         yield f"{at}.action: is required, allow or deny"
+    # One that is about nothing would be about everything, and Consul takes none.
+    if not any((raw.get("http") or {}).values()):
+        yield required(f"{at}.http", "a path, methods or headers")
 
 
 def paths(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -119,14 +125,19 @@ def _splitter(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield invalid(f"{at}.splits[{i}].weight", weight, "a weight is 0, or between 0.01 and 100")
     if round(sum(weights), 2) != WHOLE:
         yield invalid(f"{at}.splits", sum(weights), "the weights must be 100 together")
+    places = [tuple(split.get(name) or "" for name in _TO) for split in raw["splits"]]
+    yield from (f"{at}.splits[{i}]: is there twice" for i, place in enumerate(places) if place in places[:i])
 
 
 def _resolver(raw: dict[str, Any], at: str) -> Iterator[str]:
     if raw.get("failover") and raw.get("redirect"):
         yield f"{at}.failover: may not be given together with redirect"
     for name in raw.get("subsets") or {}:
-        if LABEL.fullmatch(name) is None:
-            yield invalid(f"{at}.subsets[{name}]", name, "a subset's name is a DNS label (a-z, 0-9, '-')")
+        if LABEL.fullmatch(name) is None or len(name) > _LONGEST_LABEL:
+            why = f"a subset's name is a DNS label (a-z, 0-9, '-', at most {_LONGEST_LABEL})"
+            yield invalid(f"{at}.subsets[{name}]", name, why)
+    if str(raw.get("connectTimeout") or "").startswith("-"):
+        yield invalid(f"{at}.connectTimeout", raw["connectTimeout"], "must not be negative")
 
 
 def _redirect(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -26,7 +26,9 @@ def of_intentions(*sources: Any, **spec: Any) -> list[str]:
     [
         source("a", "deny", description="says who"),
         source("*", namespace="*"),
-        source("a", permissions=[permission("deny", pathPrefix="/a", methods=["GET", "PUT"]), permission()]),
+        source(
+            "a", permissions=[permission("deny", pathPrefix="/a", methods=["GET", "PUT"]), permission(pathPrefix="/")]
+        ),
         source(
             "a", permissions=[permission(header=[{"name": "x", "prefix": "a", "ignoreCase": True, "invert": True}])]
         ),
@@ -44,7 +46,9 @@ def test_sound_intentions_are_taken(one: Any) -> None:
         ([source("a"), source("a", "deny")], "spec.sources[1]: Duplicate value"),
         ([{"name": "a"}], "spec.sources[0]: needs action"),
         ([{"action": "allow"}], "spec.sources[0].name: Required"),
-        ([{**source("a"), "permissions": [permission()]}], "spec.sources[0].permissions: may not"),
+        ([{**source("a"), "permissions": [permission(methods=["GET"])]}], "spec.sources[0].permissions: may not"),
+        ([source("a", permissions=[permission()])], "spec.sources[0].permissions[0].http: Required"),
+        ([source("a", permissions=[permission(methods=[])])], "spec.sources[0].permissions[0].http: Required"),
         ([source("a", "maybe")], "spec.sources[0].action: Unsupported"),
         ([source("a*")], "spec.sources[0].name: Invalid"),
         ([source("a", namespace="*")], "spec.sources[0].name: Invalid"),
@@ -52,7 +56,10 @@ def test_sound_intentions_are_taken(one: Any) -> None:
         ([source("a", peer="p", partition="x")], "spec.sources[0].peer: may not"),
         ([source("a", description="x" * 513)], "spec.sources[0].description: at most"),
         ([source("a", until="noon")], "spec.sources[0].until: unknown field"),
-        ([source("a", permissions=[permission("")])], "spec.sources[0].permissions[0].action: is required"),
+        (
+            [source("a", permissions=[permission("", pathExact="/")])],
+            "spec.sources[0].permissions[0].action: is required",
+        ),
     ],
 )
 def test_intentions_that_are_not(sources: list[Any], path: str) -> None:
@@ -88,7 +95,10 @@ def test_permissions_that_are_not(http: Any, path: str) -> None:
         ),
         ("ServiceRouter", {"routes": [{}]}),
         ("ServiceRouter", {"routes": [{"destination": {"retryOn": ["5xx"], "requestTimeout": "-1s"}}]}),
-        ("ServiceSplitter", {"splits": [{"weight": 33.33}, {"weight": 66.67, "service": "b"}, {"weight": 0}]}),
+        (
+            "ServiceSplitter",
+            {"splits": [{"weight": 33.33}, {"weight": 66.67, "service": "b"}, {"weight": 0, "service": "c"}]},
+        ),
         ("ServiceResolver", {"subsets": {"v1": {"filter": "", "onlyPassing": True}}, "defaultSubset": "v1"}),
         ("ServiceResolver", {"redirect": {"service": "b", "serviceSubset": "v1"}}),
         ("ServiceResolver", {"failover": {"*": {"targets": [{"service": "b"}]}}}),
@@ -124,7 +134,14 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
         ),
         ("ServiceRouter", {"routes": [{"destination": {"requestTimeout": "soon"}}]}, "routes[0].destination"),
         ("ServiceSplitter", {"splits": [{"weight": 99}]}, "splits: Invalid"),
-        ("ServiceSplitter", {"splits": [{"weight": 100}, {"weight": 0.001}]}, "splits[1].weight"),
+        ("ServiceSplitter", {"splits": [{"weight": 100}, {"weight": 0.001, "service": "b"}]}, "splits[1].weight"),
+        (
+            "ServiceSplitter",
+            {"splits": [{"weight": 50, "service": "b"}, {"weight": 50, "service": "b"}]},
+            "splits[1]: is there twice",
+        ),
+        ("ServiceResolver", {"connectTimeout": "-1s"}, "connectTimeout: Invalid"),
+        ("ServiceResolver", {"subsets": {"a" * 64: {}}}, "subsets[aaa"),
         ("ServiceResolver", {"redirect": {}}, "redirect: must not be empty"),
         ("ServiceResolver", {"redirect": {"serviceSubset": "v1"}}, "redirect.serviceSubset: needs service"),
         ("ServiceResolver", {"redirect": {"service": "b"}, "failover": {"*": {"service": "c"}}}, "failover: may not"),

@@ -15,6 +15,7 @@ from tandem.model.consulroutes import ResolverFailover
 from tandem.model.core import Service
 from tandem.model.world import Key, World
 from tandem.translate.mesh.consul.resolvers import Resolver, Resolvers, Target, follow
+from tandem.translate.mesh.consul.values import EVERY
 
 
 def with_failovers(
@@ -101,5 +102,5 @@ class _Reader:
 def _chosen(resolver: Resolver, subset: str) -> tuple[str, ResolverFailover] | None:
     """What holds for a subset (empty: for the Service as a whole), by its key: `*` is for those that have none."""
     failover = resolver.source.spec.failover
-    name = subset if subset in failover else "*"
+    name = subset if subset in failover else EVERY
     return (name, failover[name]) if name in failover else None

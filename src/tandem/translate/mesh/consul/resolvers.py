@@ -27,7 +27,7 @@ from tandem.ir.traffic import (
 from tandem.model.consulroutes import Elsewhere, HashPolicy, ResolverBalancer, ResolverFailover, ServiceResolver
 from tandem.model.world import Key, World
 from tandem.translate.mesh.consul.expressions import read_filter
-from tandem.translate.mesh.consul.values import FAR, time_of
+from tandem.translate.mesh.consul.values import EVERY, FAR, time_of
 from tandem.translate.mesh.values import Wrong
 
 CONNECT_MS: Final = 5_000
@@ -104,6 +104,8 @@ class _Reader:
             self._here(spec.redirect, "spec.redirect")
         for name, failover in spec.failover.items():
             self._failover(failover, f"spec.failover[{name}]")
+            if name != EVERY and name not in spec.subsets:
+                self._wrong(f"spec.failover[{name}]", "InvalidValue", f"there is no subset {name!r}")
         subsets = tuple(self._subsets())
         if spec.default_subset and spec.default_subset not in spec.subsets:
             self._wrong("spec.defaultSubset", "InvalidValue", f"there is no subset {spec.default_subset!r}")

@@ -52,7 +52,7 @@ class Splitters(msgspec.Struct, frozen=True, kw_only=True):
                     target=inner.target,
                     weight=round(share.weight * inner.weight / WHOLE),
                     request=merged(share.request, inner.request),
-                    response=merged(share.response, inner.response),
+                    response=merged(inner.response, share.response),
                     at=inner.at,
                 )
 

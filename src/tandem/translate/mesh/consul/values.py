@@ -8,6 +8,8 @@ from tandem.ir.mesh import HeaderEdit
 from tandem.model.consulroutes import HeaderModifiers
 from tandem.translate.mesh.values import Wrong, duration, header_mistake, literal
 
+EVERY: Final = "*"
+"""The failover of all subsets that have none of their own."""
 FAR: Final = (
     ("partition", "partition"),
     ("datacenter", "datacenter"),
@@ -38,10 +40,13 @@ def edit_of(asked: HeaderModifiers, at: str, wrong: Wrong) -> HeaderEdit:
     )
 
 
-def merged(outer: HeaderEdit, inner: HeaderEdit) -> HeaderEdit:
-    """Changes of one splitter within those of another: of one header the inner's."""
+def merged(first: HeaderEdit, last: HeaderEdit) -> HeaderEdit:
+    """Changes of two splitters of which one is within the other, in the order in which they are made.
+
+    Of one header the last word counts: the inner one's for requests, and the outer one's for what comes back.
+    """
     return HeaderEdit(
-        set=tuple(sorted((dict(outer.set) | dict(inner.set)).items())),
-        add=tuple(sorted((dict(outer.add) | dict(inner.add)).items())),
-        remove=tuple(sorted({*outer.remove, *inner.remove})),
+        set=tuple(sorted((dict(first.set) | dict(last.set)).items())),
+        add=tuple(sorted((dict(first.add) | dict(last.add)).items())),
+        remove=tuple(sorted({*first.remove, *last.remove})),
     )

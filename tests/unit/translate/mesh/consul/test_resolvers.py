@@ -83,6 +83,7 @@ def test_localities() -> None:
         ({"redirect": {"service": "b", "datacenter": "x"}}, "spec.redirect.datacenter", "UnsupportedField"),
         ({"redirect": {"samenessGroup": "x"}}, "spec.redirect.samenessGroup", "UnsupportedField"),
         ({"defaultSubset": "v1"}, "spec.defaultSubset", "InvalidValue"),
+        ({"failover": {"v1": {"service": "b"}}}, "spec.failover[v1]", "InvalidValue"),
         ({"subsets": {"v1": {"filter": "Node.ID == x"}}}, "spec.subsets[v1].filter", "UnsupportedValue"),
         ({"connectTimeout": "x"}, "spec.connectTimeout", "InvalidValue"),
     ],

@@ -51,6 +51,17 @@ def test_changes_of_headers_are_of_both_splitters() -> None:
     assert found.response == HeaderEdit(remove=("y",))
 
 
+def test_of_one_header_the_inner_splitter_has_the_last_word_for_requests_and_the_outer_one_for_answers() -> None:
+    def says(text: str) -> dict[str, Any]:
+        both = {"set": {"x-set": text}, "add": {"x-add": text}}
+        return {"requestHeaders": both, "responseHeaders": both}
+
+    nested = splitter("web", split(100, "b", **says("outer"))), splitter("b", split(100, "c", **says("inner")))
+    (found,) = read_splitters(World.of(nested)).shares(("default", "web"), AT)
+    assert found.request == HeaderEdit(set=(("x-set", "inner"),), add=(("x-add", "inner"),))
+    assert found.response == HeaderEdit(set=(("x-set", "outer"),), add=(("x-add", "outer"),))
+
+
 def test_splitters_that_lead_back_are_not_applied() -> None:
     found = read_splitters(World.of([splitter("a", split(100, "b")), splitter("b", split(50, "c"), split(50, "a"))]))
     assert found.found == {}
