@@ -103,9 +103,15 @@ def profile(service: str = "a", *routes: Raw, ns: str = "default", of: str = "de
     return cast("ServiceProfile", parse({**raw, "spec": {"routes": list(routes), **spec}}))
 
 
-def noted(obj: T, policy: str) -> T:
-    """The same with a default inbound policy; empty: with none."""
-    notes = {"config.linkerd.io/default-inbound-policy": policy} if policy else {}
+def noted(obj: T, policy: str, ports: str = "") -> T:
+    """The same with a default inbound policy, and ports that ask for an identity; empty: with none."""
+    config = "config.linkerd.io"
+    both = {f"{config}/default-inbound-policy": policy, f"{config}/proxy-require-identity-inbound-ports": ports}
+    return with_notes(obj, {name: text for name, text in both.items() if text})
+
+
+def with_notes(obj: T, notes: dict[str, str]) -> T:
+    """The same with these annotations."""
     return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, annotations=notes))
 
 

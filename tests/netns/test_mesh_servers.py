@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import pod
-from linkerdworlds import END, allowing, at_route, by, mesh_tls, networks, route, server
+from builders import namespace, pod
+from linkerdworlds import END, allowing, at_route, by, mesh_tls, networks, noted, route, server
 from netns.meshapps import dial, greeter_app, http_app
 from netns.meshlab import Lab
 from netns.test_mesh_authorization import World as Called
 from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
+from tandem.model.core import Pod
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.translate.mesh.linkerd.servers import ServerIndex
@@ -41,9 +42,9 @@ def called() -> Iterator[Called]:
             yield made
 
 
-def put(called: Called, *objects: Object, beside: tuple[AuthzPolicy, ...] = ()) -> None:
-    """What judges b is what these objects say, and `beside`."""
-    found = ServerIndex(World.of([*AUTHENTICATIONS, *objects]), "cluster.local").judged(B)
+def put(called: Called, *objects: Object, beside: tuple[AuthzPolicy, ...] = (), at: Pod = B) -> None:
+    """What judges b (`at`) is what these objects say, and `beside`."""
+    found = ServerIndex(World.of([*AUTHENTICATIONS, *objects]), "cluster.local").judged(at)
     called.put(*beside, *found.policies, served=found.served)
 
 
@@ -97,6 +98,32 @@ def test_access_policies(called: Called) -> None:
     )
     found = entry.common_properties.metadata.filter_metadata["envoy.filters.http.rbac"].fields
     assert {"Server/shop/web/"} == {v.string_value for k, v in found.items() if k.endswith("effective_policy_id")}
+
+
+def test_ports_that_ask_for_an_identity_have_one_whatever_the_default_is(called: Called) -> None:
+    for policy in ("", "all-unauthenticated", "cluster-unauthenticated"):
+        put(called, at=noted(B, policy, "3306"))
+        assert answers(called) == (200, 200, True)
+        put(called, at=noted(B, policy, "8080"))
+        assert answers(called) == (200, 403, True)
+        put(called, noted(namespace("shop"), policy, "8000-8090"))
+        assert answers(called) == (200, 403, True)
+    put(called, at=noted(B, "deny", "8080"))
+    assert answers(called) == (403, 403, False)
+    put(called, at=noted(B, "audit", "8080"))
+    assert answers(called) == (200, 200, True)
+    put(called, web(accessPolicy="all-unauthenticated"), at=noted(B, "", "http,8080"))
+    assert answers(called) == (200, 200, True)
+
+
+def test_identities_by_their_spiffe_id_and_ports_of_sidecars(called: Called) -> None:
+    for name, status in (("spiffe://cluster.local/ns/shop/sa/a", 200), ("spiffe://other.example/ns/shop/sa/a", 403)):
+        put(called, web(), who("web", "named"), mesh_tls("named", ns="shop", identities=[name]))
+        assert answers(called) == (status, 403, True)
+    beside = {"name": "s", "restartPolicy": "Always", "ports": [{"name": "http", "containerPort": 8080}]}
+    sidecar = pod("b", namespace="shop", spec={"containers": [{"name": "c"}], "initContainers": [beside]})
+    put(called, web(), at=sidecar)
+    assert answers(called) == (403, 403, True)
 
 
 def test_routes_are_judged_by_the_most_specific_one_in_every_spelling(called: Called) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis.strategies as st
 from hypothesis import event, given, settings
 
@@ -23,8 +25,17 @@ from tandem.translate.mesh.linkerd.servers import ServerIndex
 GATEWAY = "gateway.networking.k8s.io"
 PROBE = {"httpGet": {"port": "http", "path": "/ready?x=1"}}
 CONTAINERS = [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}], "readinessProbe": PROBE}]
+SIDECAR = {"name": "s", "restartPolicy": "Always", "ports": [{"name": "more", "containerPort": 9090}]}
+PODS = (
+    {"containers": CONTAINERS},
+    {"containers": [{"name": "c"}], "initContainers": [*CONTAINERS, SIDECAR]},
+)
+REQUIRED = ("", "", "8080", "9090, 1-3", "1-9000", "http", "2-1", "1-65535")
 POLICIES = ("deny", "audit", "all-authenticated", "all-unauthenticated", "cluster-authenticated", "what")
-IDENTITIES = ("*", f"a.shop.{END}", f"*.shop.{END}", f"*.{END}", "*.cluster.local", "*.x", f"*.b.shop.{END}", "a.test")
+IDENTITIES = (
+    *("*", f"a.shop.{END}", f"*.shop.{END}", f"*.{END}", "*.cluster.local", "*.x", f"*.b.shop.{END}", "a.test"),
+    *("spiffe://cluster.local/ns/shop/sa/a", "spiffe://x/ns/shop/sa/a", "spiffe://x"),
+)
 PATHS = (
     {"value": "/"},
     {"value": "/a"},
@@ -94,7 +105,7 @@ SERVERS = st.builds(
     ),
     st.sampled_from(("web", "web", "db")),
     st.integers(1, 2),
-    st.sampled_from((8080, "http", 9090)),
+    st.sampled_from((8080, "http", 9090, "more")),
     st.sampled_from(("", "HTTP/1", "gRPC", "opaque", "what")),
     st.sampled_from(("", *POLICIES)),
     st.sampled_from(
@@ -169,7 +180,7 @@ OBJECTS = st.one_of(
     st.builds(lambda p, h, rules: route("r", parentRefs=p, hostnames=h, rules=rules), PARENTS, HOSTS, RULES),
     st.builds(lambda p, rules: httproute("r", parentRefs=p, rules=rules), PARENTS, RULES),
     st.builds(lambda p, rules: grpcroute("g", parentRefs=p, rules=rules), PARENTS, GRPC_RULES),
-    st.builds(lambda p: noted(namespace("default"), p), st.sampled_from(POLICIES)),
+    st.builds(lambda *notes: noted(namespace("default"), *notes), st.sampled_from(POLICIES), st.sampled_from(REQUIRED)),
     st.builds(lambda n, target, parts: limits(n, target, **parts), st.sampled_from("kl"), SERVERS_NAMED, LIMITS),
 )
 ASKED = st.builds(
@@ -221,13 +232,14 @@ ROUTED = st.lists(
 @given(
     st.builds(lambda first, others: [first, *others], SERVERS, st.lists(OBJECTS, max_size=8) | ROUTED),
     LOST,
-    st.sampled_from(("", "", *POLICIES)),
+    st.tuples(st.sampled_from(PODS), st.sampled_from(("", "", *POLICIES)), st.sampled_from(REQUIRED)),
     st.lists(ASKED, min_size=1, max_size=4),
 )
 def test_translation_agrees_with_the_reference(
-    objects: list[Object], lost: list[Object], note: str, asked: list[Asked]
+    objects: list[Object], lost: list[Object], at: tuple[dict[str, Any], str, str], asked: list[Asked]
 ) -> None:
-    called = noted(pod("web", app="web", spec={"containers": CONTAINERS}), note)
+    spec, *notes = at
+    called = noted(pod("web", app="web", spec=spec), *notes)
     world = World.of([*objects, called]).with_kind(UNREADABLE, {one.key: one for one in lost}, synced=True)
     judged = ServerIndex(world, "cluster.local").judged(called)
     for one in asked:

@@ -12,6 +12,13 @@ from tandem.model.meta import Model, Object, Status
 from tandem.model.selectors import LabelSelector
 
 GROUP: Final = "policy.linkerd.io"
+_KINDS: Final = ("Server", "HTTPRoute", "GRPCRoute", "Namespace", "ServiceAccount", "MeshTLSAuthentication")
+_AS_WRITTEN: Final = {kind.lower(): kind for kind in (*_KINDS, "NetworkAuthentication")}
+
+
+def named_kind(group: str, kind: str) -> tuple[str, str]:
+    """Group and kind of a reference, as they are written elsewhere: to Linkerd, upper and lower case are the same."""
+    return group.lower(), _AS_WRITTEN.get(kind.lower(), kind)
 
 
 class ServerSpec(Model, frozen=True, kw_only=True):
@@ -38,6 +45,9 @@ class LocalTarget(Model, frozen=True, kw_only=True):
     name: str = ""
     group: str = ""
 
+    def __post_init__(self) -> None:
+        _set_kind(self)
+
 
 class Reference(Model, frozen=True, kw_only=True):
     """requiredAuthenticationRefs[], identityRefs[] and clientRefs[]."""
@@ -46,6 +56,15 @@ class Reference(Model, frozen=True, kw_only=True):
     name: str = ""
     namespace: str = ""
     group: str = ""
+
+    def __post_init__(self) -> None:
+        _set_kind(self)
+
+
+def _set_kind(reference: LocalTarget | Reference) -> None:
+    group, kind = named_kind(reference.group, reference.kind)
+    msgspec.structs.force_setattr(reference, "group", group)
+    msgspec.structs.force_setattr(reference, "kind", kind)
 
 
 class LinkerdAuthorizationPolicySpec(Model, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from tandem.model.core import Service, ServicePort
 OPAQUE: Final = "config.linkerd.io/opaque-ports"
 """Annotation of Linkerd on a Service: ports and ranges, separated by commas, that are bytes."""
 
+_LAST: Final = 65535
 _SPEAKING_FIRST: Final = (13, 17, 19, 21, 22, 23, 25, 37, 110, 119, 143, 587, 873, 3306, 3307, 4190, 4444, 5900, 33060)
 _FORWARDING: Final = (1080, 3128, 8118)
 """Proxies of others: what they are asked are no requests to them."""
@@ -36,13 +37,19 @@ def opaque_ports(service: Service) -> tuple[frozenset[int], tuple[str, ...]]:
 
 def ports_among(texts: Iterable[str], numbers: Iterable[int]) -> tuple[frozenset[int], tuple[str, ...]]:
     """Those of the numbers that are named, or within a range that is, and what cannot be read."""
-    found: set[int] = set()
+    ranges, wrong = port_ranges(texts)
+    return frozenset(number for number in numbers if any(number in one for one in ranges)), wrong
+
+
+def port_ranges(texts: Iterable[str]) -> tuple[tuple[range, ...], tuple[str, ...]]:
+    """What ports and ranges say, and what of it cannot be read."""
+    found: list[range] = []
     wrong: list[str] = []
-    known = tuple(numbers)
     for part in filter(None, map(str.strip, texts)):
-        first, dash, last = part.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+        first, dash, last = map(str.strip, part.partition("-"))
+        numbers = first.isdecimal() and (last.isdecimal() or not dash)
+        if numbers and 0 < int(first) <= int(last or first) <= _LAST:
+            found.append(range(int(first), int(last or first) + 1))
+        else:
             wrong.append(part)
-            continue
-        found.update(n for n in known if int(first) <= n <= int(last or first))
-    return frozenset(found), tuple(wrong)
+    return tuple(found), tuple(wrong)

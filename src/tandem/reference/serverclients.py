@@ -90,6 +90,8 @@ def _is_named(name: str, principal: str) -> bool:
     """As Linkerd would call whoever proved this; in which namespace its control plane was says nothing."""
     if not principal or name == "*":
         return bool(principal)
+    if name.startswith("spiffe://"):
+        return name == f"spiffe://{principal}"
     domain, _, rest = principal.partition("/ns/")
     namespace, _, account = rest.partition("/sa/")
     end = name.removeprefix("*").split(".")

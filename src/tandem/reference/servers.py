@@ -30,6 +30,9 @@ from tandem.reference.serverroutes import (
 )
 
 DEFAULT = "config.linkerd.io/default-inbound-policy"
+REQUIRING = "config.linkerd.io/proxy-require-identity-inbound-ports"
+_LONG = 64
+"""More ports than these are all ports."""
 
 
 def decide_servers(world: World, pod: core.Pod, asked: Asked, *, trust_domain: str = "cluster.local") -> AuthzDecision:
@@ -94,18 +97,34 @@ def _by_routes(
 
 
 def _by_default(world: World, pod: core.Pod, asked: Asked) -> AuthzDecision:
-    """An annotation, the pod's own before its namespace's; a value that nobody knows is a denial."""
-    at = f"metadata.annotations[{DEFAULT}]"
-    place: core.Pod | core.Namespace | None = pod
-    if DEFAULT not in pod.metadata.annotations:
-        place = world.get(core.Namespace, "", pod.metadata.namespace)
-    value = place.metadata.annotations.get(DEFAULT) if place is not None else None
-    if place is None or value is None:
-        return AuthzDecision(allowed=True)
+    """Two annotations, the pod's own before its namespace's; a policy that nobody knows is a denial."""
+    value, at = _noted(world, pod, DEFAULT)
+    ports, asking = _noted(world, pod, REQUIRING)
     probed = asked.parsed and asked.method == "GET" and _is_probe(pod, asked)
-    if value == "audit" or probed or admits(value, asked):
-        return _passed(place.origin(at))
-    return _denied(place.origin(at), f"no Server selects the port, and the default is {value}")
+    closing = value != "audit" and not probed
+    if closing and at is not None and not admits(value, asked):
+        return _denied(at, f"no Server selects the port, and the default is {value}")
+    if closing and asking is not None and not asked.principal and _is_listed(ports, asked.port):
+        return _denied(asking, "no Server selects the port, and it asks for an identity")
+    return _passed(at) if at is not None else AuthzDecision(allowed=True)
+
+
+def _noted(world: World, pod: core.Pod, name: str) -> tuple[str, Origin | None]:
+    """An annotation of a pod, or else of its namespace, and where it is."""
+    for place in (pod, world.get(core.Namespace, "", pod.metadata.namespace)):
+        if place is not None and name in place.metadata.annotations:
+            return place.metadata.annotations[name], place.origin(f"metadata.annotations[{name}]")
+    return "", None
+
+
+def _is_listed(text: str, port: int) -> bool:
+    """Whether a list of ports names one; of a list that cannot be read, or a long one, every port."""
+    pairs = [part.split("-") for part in text.replace(" ", "").split(",") if part]
+    if not all(len(ends) <= 2 and all(end.isdecimal() for end in ends) for ends in pairs):
+        return True
+    spans = [(int(ends[0]), int(ends[-1])) for ends in pairs]
+    odd = any(not 0 < first <= last <= 65535 for first, last in spans)
+    return odd or sum(last - first + 1 for first, last in spans) > _LONG or any(a <= port <= b for a, b in spans)
 
 
 def _verdict(server: Server, clients: list[Origin], *, lenient: bool) -> AuthzDecision:
@@ -143,10 +162,15 @@ def server_at(world: World, pod: core.Pod, port: int) -> Server | None:
     """The Server that counts at a port of a pod."""
     for server in _selecting(world, pod):
         wanted = server.spec.port
-        every = [p for c in pod.spec.containers for p in c.ports if p.name == wanted and p.protocol == "TCP"]
+        every = [p for c in _containers(pod) for p in c.ports if p.name == wanted and p.protocol == "TCP"]
         if wanted == port or port in {p.container_port for p in every}:
             return server
     return None
+
+
+def _containers(pod: core.Pod) -> tuple[core.Container, ...]:
+    """Those that start first may be sidecars, which go on beside the others."""
+    return (*pod.spec.containers, *pod.spec.init_containers)
 
 
 def _mistaken(server: Server) -> bool:
@@ -170,7 +194,7 @@ def _is_probe(pod: core.Pod, asked: Asked) -> bool:
 def _probes(pod: core.Pod) -> dict[int, set[str]]:
     """The paths of HTTP probes by port; names of ports are those of the container that is probed."""
     found: dict[int, set[str]] = {}
-    for container in pod.spec.containers:
+    for container in _containers(pod):
         named = {p.name: p.container_port for p in container.ports if p.protocol == "TCP" and p.name}
         for probe in (container.liveness_probe, container.readiness_probe, container.startup_probe):
             get = probe.http_get if probe is not None else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from tandem.model.cidr import parse_network, within
-from tandem.model.linkerd import GROUP
+from tandem.model.linkerd import GROUP, named_kind
 from tandem.model.schemas.complaint import forbidden, invalid, required
 from tandem.model.schemas.rules_gateway import RULES as GATEWAY
 from tandem.model.schemas.rules_kubernetes import Rule
@@ -19,6 +19,8 @@ CORE: Final = ("", "core")
 """How references write the group of Kubernetes' own kinds."""
 _OLD: Final = "Server is only for pods before policy.linkerd.io/v1beta2"
 _IDENTITY: Final = re.compile(r"(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+# SPIFFE-ID, 2.1 and 2.2: no segment of the path is empty, "." or "..".
+_SPIFFE: Final = re.compile(r"spiffe://[-a-z0-9._]+(/(?!\.{1,2}(/|$))[-a-zA-Z0-9._]+)*")
 _TARGETS: Final = {
     (GROUP, "Server"),
     (GROUP, "HTTPRoute"),
@@ -70,8 +72,14 @@ def _authorization(raw: Raw, at: str) -> Iterator[str]:
             yield forbidden(where, f"requiredAuthenticationRefs[{first[what]}] asks for {what}, and one must do")
 
 
+def _whole_authorization(raw: Raw, _: str) -> Iterator[str]:
+    target, home = raw["spec"]["targetRef"], (raw.get("metadata") or {}).get("namespace")
+    if home and _name(target) in {(group, "Namespace") for group in CORE} and target["name"] != home:
+        yield invalid("spec.targetRef.name", target["name"], f"must be {home}: a policy is for its own namespace")
+
+
 def _name(ref: Raw) -> tuple[str, str]:
-    return ref.get("group") or "", ref["kind"]
+    return named_kind(ref.get("group") or "", ref["kind"])
 
 
 def _kind(ref: Raw, at: str, known: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -87,14 +95,17 @@ def _mesh_tls(raw: Raw, at: str) -> Iterator[str]:
         yield from _kind(ref, f"{at}.identityRefs[{i}]", _WHO)
         if not ref.get("name"):
             yield required(f"{at}.identityRefs[{i}].name")
+        if _name(ref)[1] == "Namespace" and ref.get("namespace"):
+            yield forbidden(f"{at}.identityRefs[{i}].namespace", "a namespace is in none")
     if not any(raw.get(field) for field in ("identities", "identityRefs")):
         yield required(f"{at}.identities", "at least one identity")
 
 
 def _identities(raw: Raw, at: str) -> Iterator[str]:
     for i, identity in enumerate(raw.get("identities") or ()):
-        if _IDENTITY.fullmatch(identity) is None:
-            why = "must be a name such as web.shop.serviceaccount.identity.linkerd.cluster.local, *.cluster.local or *"
+        if _IDENTITY.fullmatch(identity) is None and _SPIFFE.fullmatch(identity) is None:
+            names = "web.shop.serviceaccount.identity.linkerd.cluster.local, *.cluster.local or *"
+            why = f"must be a name such as {names}, or a SPIFFE ID"
             yield invalid(f"{at}.identities[{i}]", identity, why)
 
 
@@ -113,6 +124,8 @@ def _network(raw: Raw, at: str) -> Iterator[str]:
             yield invalid(f"{at}.except[{i}]", text, "must be an address or a prefix such as 10.9.8.0/24")
         elif cidr is not None and not within(inner, cidr):
             yield invalid(f"{at}.except[{i}]", text, "must be within `cidr`")
+        elif inner == cidr:
+            yield invalid(f"{at}.except[{i}]", text, "must not be all of `cidr`")
 
 
 def _client(raw: Raw, at: str) -> Iterator[str]:
@@ -169,6 +182,7 @@ def _override(raw: Raw, at: str) -> Iterator[str]:
 RULES: Final[dict[str, Rule]] = {
     "Server": _whole_server,
     "LkServerSpec": _server,
+    "LinkerdAuthorizationPolicy": _whole_authorization,
     "LkAuthorizationSpec": _authorization,
     "LkMeshTlsSpec": _mesh_tls,
     "LkNetworkSpec": _networks,

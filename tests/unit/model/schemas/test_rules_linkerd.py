@@ -16,10 +16,10 @@ TLS = {"group": GROUP, "kind": "MeshTLSAuthentication", "name": "a"}
 NETS = {"group": GROUP, "kind": "NetworkAuthentication", "name": "a"}
 
 
-def wrong(kind: str, spec: Raw, version: str = "") -> list[str]:
+def wrong(kind: str, spec: Raw, version: str = "", ns: str = "") -> list[str]:
     known = {"Server": "v1beta3", "HTTPRoute": "v1beta3", "ServerAuthorization": "v1beta1"}
     api = f"{GROUP}/{version or known.get(kind, 'v1alpha1')}"
-    return validate({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}, "spec": spec})
+    return validate({"apiVersion": api, "kind": kind, "metadata": {"name": "x", "namespace": ns}, "spec": spec})
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,14 @@ def wrong(kind: str, spec: Raw, version: str = "") -> list[str]:
         ),
         ("MeshTLSAuthentication", {"identities": ["*", "*.cluster.local", "a.b.serviceaccount.identity.linkerd.c"]}),
         ("MeshTLSAuthentication", {"identityRefs": [{"kind": "ServiceAccount", "name": "a"}]}),
+        ("MeshTLSAuthentication", {"identities": ["spiffe://partner.example/a/b", "spiffe://partner.example"]}),
+        (
+            "AuthorizationPolicy",
+            {
+                "targetRef": TARGET | {"kind": "HttpRoute"},
+                "requiredAuthenticationRefs": [TLS | {"kind": "meshtlsauthentication"}],
+            },
+        ),
         ("NetworkAuthentication", {"networks": [{"cidr": "10.0.0.0/8", "except": ["10.0.0.1"]}, {"cidr": "::1"}]}),
         ("ServerAuthorization", {"server": {"name": "web"}, "client": {"unauthenticated": True}}),
         (
@@ -135,3 +143,32 @@ def test_what_is_wrong_is_said_with_its_path(kind: str, spec: Raw, line: str) ->
 @pytest.mark.parametrize(("version", "lines"), [("v1beta3", 0), ("v1beta2", 1), ("v1beta1", 1)])
 def test_older_versions_know_no_access_policy(version: str, lines: int) -> None:
     assert len(wrong("Server", SERVER | {"accessPolicy": "audit"}, version)) == lines
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("spiffe:///a", "spiffe://d/", "spiffe://d//a", "spiffe://d/a/", "spiffe://d/./a", "spiffe://d/a/.."),
+        *("spiffe://d:80/a", "spiffe://u@d/a", "spiffe://D/a", "spiffe://d/a?q", "spiffe://d/a#f", "spiffe:/d/a"),
+        *("http://d/a", "a.*", "a.", ".a", "a..b"),
+    ],
+)
+def test_what_is_no_name_of_an_identity_is_refused(name: str) -> None:
+    (line,) = wrong("MeshTLSAuthentication", {"identities": [name]})
+    assert line.startswith("spec.identities[0]: Invalid value")
+
+
+def test_a_policy_for_a_namespace_is_for_its_own() -> None:
+    spec = {"targetRef": {"kind": "namespace", "name": "shop"}, "requiredAuthenticationRefs": [TLS]}
+    assert wrong("AuthorizationPolicy", spec, ns="shop") == []
+    (line,) = wrong("AuthorizationPolicy", spec, ns="other")
+    assert line.startswith('spec.targetRef.name: Invalid value: "shop": must be other')
+
+
+def test_what_leaves_nothing_or_is_in_no_namespace_is_refused() -> None:
+    nothing = {"networks": [{"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}]}
+    (line,) = wrong("NetworkAuthentication", nothing)
+    assert line.startswith("spec.networks[0].except[0]: Invalid value")
+    within = {"identityRefs": [{"kind": "Namespace", "name": "a", "namespace": "b"}]}
+    (line,) = wrong("MeshTLSAuthentication", within)
+    assert line.startswith("spec.identityRefs[0].namespace: Forbidden")

@@ -11,6 +11,7 @@ from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requireme
 from tandem.ir.match import Exact
 from tandem.translate.mesh.linkerd.defaults import AUDIT, EVERYTHING, SOURCES, Default
 from tandem.translate.mesh.linkerd.read import ReadServer
+from tandem.translate.mesh.linkerd.required import Required
 
 
 def closed_policy(server: ReadServer) -> AuthzPolicy:
@@ -79,7 +80,25 @@ def _probes(probed: Mapping[int, tuple[str, ...]]) -> Iterator[Requirements]:
 def default_policy(default: Default, taken: tuple[int, ...], probed: Mapping[int, tuple[str, ...]]) -> AuthzPolicy:
     """Of all ports that no Server selects."""
     policy, origin = default
-    covered = tuple(Exact(str(port)) for port in taken)
-    at = (Requirement(attribute=Attribute.PORT, refuses=covered),) if covered else ()
-    rules = _unless(SOURCES[policy], at, tuple(_probes(probed)), origin)
+    rules = _unless(SOURCES[policy], _but(taken), tuple(_probes(probed)), origin)
     return AuthzPolicy(action=Action.DENY, rules=tuple(rules), origin=origin, staged=policy == AUDIT)
+
+
+def identity_policy(
+    asked: Required, taken: tuple[int, ...], probed: Mapping[int, tuple[str, ...]], *, staged: bool
+) -> Iterator[AuthzPolicy]:
+    """What denies clients without an identity at the ports that ask for one, but for those that a Server selects."""
+    at = _but(taken)
+    if asked.ports is not None:
+        left = tuple(Exact(str(port)) for port in asked.ports if port not in taken)
+        if not left:
+            return
+        at = (Requirement(attribute=Attribute.PORT, values=left),)
+    rules = tuple(_unless(SOURCES["all-authenticated"], at, tuple(_probes(probed)), asked.origin))
+    yield AuthzPolicy(action=Action.DENY, rules=rules, origin=asked.origin, staged=staged)
+
+
+def _but(taken: tuple[int, ...]) -> Requirements:
+    """Every port but these."""
+    covered = tuple(Exact(str(port)) for port in taken)
+    return (Requirement(attribute=Attribute.PORT, refuses=covered),) if covered else ()

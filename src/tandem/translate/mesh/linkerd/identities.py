@@ -13,6 +13,7 @@ from tandem.ir.authz import Attribute, Requirement, Text
 from tandem.ir.match import Exact, Prefix, Present, Regex
 
 _MARK: Final = ["serviceaccount", "identity"]
+_SPIFFE: Final = "spiffe://"
 PROVED: Final = Requirement(attribute=Attribute.PRINCIPAL, values=(Present(),))
 """Whoever proves an identity."""
 
@@ -31,6 +32,10 @@ def identity(text: str, trust_domain: str) -> Text | None:
     """Whom a name means; None: nobody who could prove it here."""
     if text == "*":
         return Present()
+    if text.startswith(_SPIFFE):
+        # Who is named by a trust domain alone is an authority, and shows no such name.
+        named = text.removeprefix(_SPIFFE)
+        return Exact(named) if "/" in named else None
     wildcard = text.startswith("*.")
     labels = text.removeprefix("*.").split(".")
     at = next((i for i in range(len(labels)) if labels[i : i + 2] == _MARK), None)

@@ -11,7 +11,7 @@ from tandem.model.core import Container, IntOrString, Pod
 def probed_paths(pod: Pod) -> dict[int, tuple[str, ...]]:
     """By port the paths that probes of its containers get, in order."""
     found: dict[int, set[str]] = {}
-    for container in pod.spec.containers:
+    for container in (*pod.spec.containers, *pod.spec.init_containers):
         for port, path in _probes(container):
             found.setdefault(port, set()).add(path)
     return {port: tuple(sorted(paths)) for port, paths in sorted(found.items())}

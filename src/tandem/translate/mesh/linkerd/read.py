@@ -21,6 +21,7 @@ from tandem.model.world import World
 from tandem.translate.mesh.linkerd.clients import Authentications, Clients
 from tandem.translate.mesh.linkerd.defaults import ANNOTATION, AUDIT, SOURCES, Default
 from tandem.translate.mesh.linkerd.limits import read_server_limits
+from tandem.translate.mesh.linkerd.required import REQUIRING, Required, required_of
 from tandem.translate.mesh.linkerd.routes import RequestsOf, read_routes
 
 HTTP: Final = frozenset({"HTTP/1", "HTTP/2", "gRPC"})
@@ -91,6 +92,15 @@ class ServerReader:
                 default, mistake = default_of(namespace, value)
                 self.problems += mistake
                 yield namespace.metadata.name, default
+
+    def required(self) -> Iterator[tuple[str, Required]]:
+        """Of namespaces of which ports ask for an identity."""
+        for namespace in self._world.sorted(Namespace):
+            value = namespace.metadata.annotations.get(REQUIRING)
+            if value is not None:
+                required, mistakes = required_of(namespace, value)
+                self.problems += mistakes
+                yield namespace.metadata.name, required
 
     def read(self, server: Server) -> Iterator[ReadServer]:
         """The Server; nothing of one that is not for pods."""
@@ -174,8 +184,9 @@ def _joined(clients: Iterable[Clients], more: tuple[Requirements, ...] = ()) -> 
 
 
 def ports_of(pod: Pod, name: int | str | None) -> tuple[int, ...]:
-    """The port itself, or those of TCP with this name."""
+    """The port itself, or those of TCP with this name; containers that start first may go on (sidecars)."""
     if isinstance(name, int):
         return (name,)
-    offered = (port for container in pod.spec.containers for port in container.ports)
+    every = (*pod.spec.containers, *pod.spec.init_containers)
+    offered = (port for container in every for port in container.ports)
     return tuple(sorted({port.container_port for port in offered if port.protocol == "TCP" and port.name == name}))

@@ -19,10 +19,11 @@ from tandem.model.linkerd import Server
 from tandem.model.selectors import matches
 from tandem.model.world import World
 from tandem.translate.mesh.linkerd.clients import Authentications
-from tandem.translate.mesh.linkerd.defaults import ANNOTATION, Default
-from tandem.translate.mesh.linkerd.denials import closed_policy, default_policy, server_policies
+from tandem.translate.mesh.linkerd.defaults import ANNOTATION, AUDIT, Default
+from tandem.translate.mesh.linkerd.denials import closed_policy, default_policy, identity_policy, server_policies
 from tandem.translate.mesh.linkerd.probes import probed_paths
 from tandem.translate.mesh.linkerd.read import BYTES, HTTP, ReadServer, ServerReader, default_of
+from tandem.translate.mesh.linkerd.required import REQUIRING, Required, required_of
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +50,16 @@ class ServerIndex:
             namespace = server.metadata.namespace
             self._servers[namespace] = (*self._servers.get(namespace, ()), *reader.read(server))
         self._defaults = dict(reader.defaults())
+        self._required = dict(reader.required())
         self.problems = (*authentications.problems, *reader.problems)
 
     def differing(self, other: ServerIndex) -> set[str]:
         """The namespaces of which the two say something else."""
-        pairs = ((self._servers, other._servers), (self._defaults, other._defaults))
+        pairs: tuple[tuple[Mapping[str, object], Mapping[str, object]], ...] = (
+            (self._servers, other._servers),
+            (self._defaults, other._defaults),
+            (self._required, other._required),
+        )
         return {n for mine, others in pairs for n in mine.keys() | others.keys() if mine.get(n) != others.get(n)}
 
     def judged(self, pod: Pod) -> Judged:
@@ -80,13 +86,17 @@ class ServerIndex:
         default, mistake = self._default(pod)
         if default is not None:
             policies.append(default_policy(default, tuple(sorted(taken)), probed))
+        required, unread = self._of_identities(pod)
+        if required is not None:
+            staged = default is not None and default[0] == AUDIT
+            policies += identity_policy(required, tuple(sorted(taken)), probed, staged=staged)
         return Judged(
             policies=tuple(policies),
             http=frozenset(port for port, server in taken.items() if _is_http(server, port, probed)),
             limits=tuple(_limits(taken)),
             served=tuple(_served(taken)),
             opaque=frozenset(port for port, server in taken.items() if server.protocol in BYTES),
-            problems=(*problems, *mistake),
+            problems=(*problems, *mistake, *unread),
         )
 
     def _default(self, pod: Pod) -> tuple[Default | None, tuple[Problem, ...]]:
@@ -95,6 +105,13 @@ class ServerIndex:
         if own is None:
             return self._defaults.get(pod.metadata.namespace), ()
         return default_of(pod, own)
+
+    def _of_identities(self, pod: Pod) -> tuple[Required | None, tuple[Problem, ...]]:
+        """Which ports ask for an identity, by the pod's own word before its namespace's."""
+        own = pod.metadata.annotations.get(REQUIRING)
+        if own is None:
+            return self._required.get(pod.metadata.namespace), ()
+        return required_of(pod, own)
 
 
 def _is_http(server: ReadServer, port: int, probed: Mapping[int, tuple[str, ...]]) -> bool:

@@ -61,3 +61,25 @@ def test_a_default_is_for_ports_that_no_server_selects_and_the_pods_own_goes_fir
     assert [q.refuses for q in rule.operations[0]] == [(Exact("8080"),)]
     assert judged(closed, at=noted(WEB, "all-unauthenticated")).policies[0].rules == ()
     assert judged(noted(namespace("default"), "audit")).policies[0].staged
+
+
+def test_ports_that_ask_for_an_identity_close_beside_servers_and_the_default() -> None:
+    asking = noted(WEB, "", "8080,9090")
+    (policy,) = judged(at=asking).policies
+    (rule,) = policy.rules
+    assert (ports(policy), len(rule.spares), policy.staged) == (["8080", "9090"], 1, False)
+    assert rule.origin.path == "metadata.annotations[config.linkerd.io/proxy-require-identity-inbound-ports]"
+    _, left = judged(server(), at=asking).policies
+    assert ports(left) == ["9090"]
+    assert len(judged(server(), server("b", port=9090), at=asking).policies) == 2
+    _, every = judged(server(), at=noted(WEB, "", "http")).policies
+    assert every.rules[0].operations[0][0].refuses == (Exact("8080"),)
+
+
+def test_an_audit_asks_for_no_identity_and_the_pods_own_word_goes_first() -> None:
+    default, asking = judged(at=noted(WEB, "audit", "8080")).policies
+    assert (default.staged, asking.staged) == (True, True)
+    (found,) = judged(noted(namespace("default"), "", "1-3"), at=noted(WEB, "", "9090")).policies
+    assert ports(found) == ["9090"]
+    (found,) = judged(noted(namespace("default"), "", "1-3"), at=WEB).policies
+    assert (ports(found), found.origin.kind) == (["1", "2", "3"], "Namespace")

@@ -28,6 +28,8 @@ from tandem.translate.mesh.linkerd.identities import identity
         ("*.x.identity.linkerd.cluster.local", None),
         ("web.example.org", None),
         (f"shop.{END}", None),
+        ("spiffe://partner.example/web/blue", Exact("partner.example/web/blue")),
+        ("spiffe://partner.example", None),
         ("web.shop.serviceaccount.identity.linkerd", None),
     ],
 )

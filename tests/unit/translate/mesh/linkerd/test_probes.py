@@ -28,3 +28,10 @@ def test_names_are_those_of_the_container_that_is_probed() -> None:
     ports = [{"name": "http", "containerPort": 8080}]
     second = {"name": "b", "ports": ports, "livenessProbe": {"tcpSocket": {"port": 1}}}
     assert probed_paths(pod("p", spec={"containers": [first, second]})) == {}
+
+
+def test_sidecars_are_probed_too() -> None:
+    sidecar = {"name": "s", "restartPolicy": "Always", "livenessProbe": get(4191, "/live")}
+    assert probed_paths(pod("p", spec={"containers": [{"name": "c"}], "initContainers": [sidecar]})) == {
+        4191: ("/live",)
+    }

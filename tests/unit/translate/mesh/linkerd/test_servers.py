@@ -21,6 +21,9 @@ def ports(policy: AuthzPolicy) -> list[str]:
 def test_ports_by_name_are_all_of_that_name_and_a_selector_chooses_pods() -> None:
     two = pod("p", ports=[{"name": "http", "containerPort": p} for p in (1, 2)])
     assert [ports(p) for p in judged(server(port="http"), at=two).policies] == [["1", "2"]]
+    beside = {"name": "s", "restartPolicy": "Always", "ports": [{"name": "admin", "containerPort": 4191}]}
+    sidecar = pod("p", spec={"containers": [{"name": "c"}], "initContainers": [beside]})
+    assert [ports(p) for p in judged(server(port="admin"), at=sidecar).policies] == [["4191"]]
     assert judged(server(port="none")).policies == ()
     assert judged(server(podSelector={"matchLabels": {"app": "db"}})).policies == ()
 
@@ -61,6 +64,7 @@ def test_indexes_tell_in_which_namespaces_they_differ() -> None:
     assert before.differing(index(server(ns="b"), server())) == set()
     assert before.differing(index(server(), server(ns="b"), allowing("web", ns="b"))) == {"b"}
     assert before.differing(index(server(), server(ns="b"), noted(namespace("c"), "deny"))) == {"c"}
+    assert before.differing(index(server(), server(ns="b"), noted(namespace("c"), "", "80"))) == {"c"}
 
 
 def test_requests_are_counted_at_the_ports_of_the_server_if_any_are_seen() -> None:
