@@ -13,6 +13,7 @@ pytestmark = pytest.mark.root
 
 POLICY = "policy.linkerd.io"
 ROUTE = "LinkerdHTTPRoute/orders-read/rules[0].matches[0]"
+NOTES = {"retry.linkerd.io/http": "5xx", "retry.linkerd.io/limit": "9", "timeout.linkerd.io/what": "1s"}
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +138,19 @@ def test_a_mistake_is_refused_with_file_line_and_path(world: Lab) -> None:
     assert broken.status != 0
     assert "spec.accessPolicy" in broken.text
     assert "spec.prot: unknown field" in broken.text
+
+
+def test_annotations_of_a_service_count_and_are_told(world: Lab) -> None:
+    def answered() -> set[str]:
+        asked = "for i in $(seq 12); do curl -s -m 5 -o /dev/null -w '%{http_code} ' http://orders/fail/2; done"
+        return set(world.inside("shop", frontend(world), "sh", "-c", asked).out.split())
+
+    assert "503" in answered()
+    raw = world.get("shop", "services", "orders")
+    raw["metadata"] = {"name": "orders", "namespace": "shop", "annotations": NOTES}
+    world.apply({key: value for key, value in raw.items() if key != "status"})
+    until(answered, lambda found: found == {"200"}, world.logs)
+    told = world.tandem("explain", f"shop/{frontend(world)}", "shop/svc/orders:80", status=0).out
+    assert all(f"{name}: {text}" in told for name, text in NOTES.items())
+    (problem,) = world.status()["problems"]
+    assert problem["text"].startswith("nothing is made of it here"), problem

@@ -89,7 +89,14 @@ def pods(draw: st.DrawFn) -> core.Pod:
 
 
 NUMBERS = st.integers(0, 1)
-SERVICES = st.builds(lambda n, s, labels: service(f"s{n}", ns=s, selector=labels), NUMBERS, SPACES, LABELS)
+NOTES: Raw = {"timeout.linkerd.io/request": "1s", "balancer.linkerd.io/failure-accrual": "consecutive"}
+SERVICES = st.builds(
+    lambda n, s, labels, notes: lk.with_notes(service(f"s{n}", ns=s, selector=labels), notes),
+    NUMBERS,
+    SPACES,
+    LABELS,
+    st.sampled_from(({}, {}, NOTES, NOTES | {"retry.linkerd.io/http": "5xx"}, {"retry.linkerd.io/limit": "x"})),
+)
 AUTHENTICATION: tuple[Raw, ...] = (
     {"mtls": {"mode": "STRICT"}},
     {"selector": {"matchLabels": {"app": "web"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}},
@@ -233,7 +240,12 @@ OTHERS = st.one_of(
         SPACES,
         st.sampled_from(("sv0", lk.at_route("lr0"))),
     ),
-    st.builds(lambda s, d: lk.noted(namespace(s), d), SPACES, st.sampled_from(("deny", "audit"))),
+    st.builds(
+        lambda s, d, p: lk.noted(namespace(s), d, p),
+        SPACES,
+        st.sampled_from(("", "deny", "audit")),
+        st.sampled_from(("", "80")),
+    ),
     st.builds(lambda s, who: lk.mesh_tls(ns=s, identities=[who]), SPACES, st.sampled_from(("*", "a.test"))),
     st.builds(
         lambda n, s, of, spec: lk.profile(f"s{n}", ns=s, of=of, **spec),

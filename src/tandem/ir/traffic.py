@@ -136,6 +136,8 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interval_ms: int = 10_000
     ejection_ms: int = 30_000
     """Of the first ejection; later ones last longer."""
+    longest_ms: int = 0
+    """Of any ejection; 0: Envoy's five minutes."""
     most_percent: int = 10
     least_healthy_percent: int = 0
     """Below it all endpoints are used, ejected or not."""
@@ -282,19 +284,24 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def settled(self, locality: LocalityBalancing) -> TrafficPolicy:
         """The same with this, the mesh's own, where nothing is said of localities."""
-        return msgspec.structs.replace(
-            self,
-            traffic=_settled(self.traffic, locality),
-            ports=_settled_ports(self.ports, locality),
-            subsets=tuple(
-                msgspec.structs.replace(
-                    subset,
-                    traffic=_settled(subset.traffic, locality) if subset.traffic is not None else None,
-                    ports=_settled_ports(subset.ports, locality),
-                )
-                for subset in self.subsets
-            ),
-        )
+        return self._each(lambda t: t if t.locality is not None else msgspec.structs.replace(t, locality=locality))
+
+    def watched(self, outlier: Outlier) -> TrafficPolicy:
+        """The same with this where nothing is said of failures."""
+        return self._each(lambda t: t if t.outlier is not None else msgspec.structs.replace(t, outlier=outlier))
+
+    def _each(self, change: Callable[[Traffic], Traffic]) -> TrafficPolicy:
+        """The same with everything that is said of connections changed: of ports, subsets, and ports of subsets."""
+
+        def at(ports: tuple[PortTraffic, ...]) -> tuple[PortTraffic, ...]:
+            return tuple(PortTraffic(port=p.port, traffic=change(p.traffic)) for p in ports)
+
+        def of(subset: Subset) -> Subset:
+            own = change(subset.traffic) if subset.traffic is not None else None
+            return msgspec.structs.replace(subset, traffic=own, ports=at(subset.ports))
+
+        subsets = tuple(map(of, self.subsets))
+        return msgspec.structs.replace(self, traffic=change(self.traffic), ports=at(self.ports), subsets=subsets)
 
     def failover(self, subset: Subset | None) -> tuple[Place, ...]:
         """Where what is meant for the Service, or a subset, goes in the end."""
@@ -309,11 +316,3 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             if found is not None:
                 return found
         return self.traffic
-
-
-def _settled(traffic: Traffic, locality: LocalityBalancing) -> Traffic:
-    return traffic if traffic.locality is not None else msgspec.structs.replace(traffic, locality=locality)
-
-
-def _settled_ports(ports: tuple[PortTraffic, ...], locality: LocalityBalancing) -> tuple[PortTraffic, ...]:
-    return tuple(PortTraffic(port=p.port, traffic=_settled(p.traffic, locality)) for p in ports)

@@ -6,9 +6,10 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch
+from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.world import World
 from tandem.reference.attached import age, headers_hold, sent, unusable, value_holds
-from tandem.reference.request import Request, RouteDecision, Step
+from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import seconds_ms
 
 _Precedence = tuple[tuple[int, ...], tuple[str, str], int, int]
@@ -34,7 +35,7 @@ def decide_httproutes(world: World, request: Request, routes: list[HTTPRoute], s
     _, route, i, j = min(found, key=lambda f: f[0])
     if len(found) > 1:
         steps.append(Step(text="is the most specific", origin=route.origin(f"spec.rules[{i}].matches[{j}]")))
-    return _act(world, route, i, steps)
+    return _act(world, route, i, (request, steps))
 
 
 def _rank(match: HttpRouteMatch) -> tuple[int, ...]:
@@ -69,8 +70,8 @@ def _holds(match: HttpRouteMatch, request: Request) -> bool:
     return all(value_holds(t, v, query.get(n)) for n, (t, v) in params.items())
 
 
-def _act(world: World, route: HTTPRoute, index: int, steps: list[Step]) -> RouteDecision:
-    rule = route.spec.rules[index]
+def _act(world: World, route: HTTPRoute, index: int, found: tuple[Request, list[Step]]) -> RouteDecision:
+    rule, (request, steps) = route.spec.rules[index], found
     origin = route.origin(f"spec.rules[{index}]")
     asked = next((f.external_auth for f in rule.filters if f.external_auth is not None), None)
     if asked is not None:
@@ -84,4 +85,7 @@ def _act(world: World, route: HTTPRoute, index: int, steps: list[Step]) -> Route
     if redirect is not None:
         return RouteDecision(rule=origin, index=index, status=redirect.status_code, steps=tuple(steps))
     timeout = seconds_ms(rule.timeouts.request)
+    if not rule.backend_refs and isinstance(route, LinkerdHTTPRoute):
+        itself = Share(namespace=request.namespace, service=request.service, port=request.port)
+        return RouteDecision(rule=origin, index=index, backends=(itself,), timeout_ms=timeout, steps=tuple(steps))
     return sent(world, route, (index, origin), steps, missing=500, timeout_ms=timeout)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tandem.model.core import Pod
 from tandem.model.world import World
+from tandem.reference.annotated import annotated
 from tandem.reference.authentication import Judging
 from tandem.reference.budgets import kept
 from tandem.reference.calls import of_calls
@@ -27,6 +28,8 @@ def beside(world: World, decision: RouteDecision, client: Judging | None = None)
         yield Line(layer="fault", effect=effect, text=trouble.text, rule=trouble.rule, warns=True)
     for step in patience(world, decision):
         yield Line(layer="patience", effect="limits", text=step.text, rule=step.origin)
+    for step in annotated(world, decision):
+        yield Line(layer="annotations", effect="limits", text=step.text, rule=step.origin)
     for step in kept(world, decision):
         yield Line(layer="sessions", effect="keeps", text=step.text, rule=step.origin)
     for share in decision.backends if isinstance(client, Pod) else ():

@@ -93,6 +93,8 @@ def watching(traffic: Traffic) -> Json:
         "consecutive_gateway_failure": max(outlier.gateway_errors, 1),
         "enforcing_consecutive_gateway_failure": 100 if outlier.gateway_errors else 0,
     }
+    if outlier.longest_ms:
+        body["max_ejection_time"] = milliseconds(outlier.longest_ms)
     if outlier.local_errors is not None:
         body |= {
             "split_external_local_origin_errors": True,

@@ -29,8 +29,8 @@ from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import Memos, translate_mesh
+from tandem.translate.mesh.asked import Asked, read_asked
 from tandem.translate.mesh.consul.defaults import Defaults
-from tandem.translate.mesh.istio.distribution import Wishes, read_wishes
 from tandem.translate.mesh.linkerd.opaque import Opaque, read_opaque
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
@@ -43,8 +43,8 @@ from tandem.translate.unreadable import unreadable_problems
 from tandem.translate.world import Translation, announcing, has_policies, mesh_config
 
 
-def _as_it_is(wishes: Wishes) -> Wishes:
-    return wishes
+def _as_it_is(asked: Asked) -> Asked:
+    return asked
 
 
 def _as_they_are(opaque: Opaque) -> Opaque:
@@ -63,8 +63,8 @@ class Live:
         self._services = LiveServices(options, self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
-        self._wishes = Kept(read_wishes)
-        self._same_wishes = equal_to_before(_as_it_is)
+        self._asked = Kept(read_asked)
+        self._same_asked = equal_to_before(_as_it_is)
         self._opaque = Kept(read_opaque)
         self._same_opaque = equal_to_before(_as_they_are)
         self._memos = Memos()
@@ -102,8 +102,8 @@ class Live:
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         self._gathered.tell((2, "trust"), self._untrusted(world))
-        wishes = self._same_wishes(self._wishes(world))
-        whole, mesh_problems = self._mesh(world, self._options, self._memos, wishes)
+        asked = self._same_asked(self._asked(world))
+        whole, mesh_problems = self._mesh(world, self._options, self._memos, asked)
         balancers = self._balancers(world)
         edge = self._edge(world, self._options, balancers, self._reading)
         edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)

@@ -9,6 +9,7 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import VirtualService
 from tandem.model.world import World
+from tandem.translate.mesh.asked import Asked, plain_layers, read_asked, with_rests
 from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.connections import accept_connections, connection_layers
 from tandem.translate.mesh.consul.chains import beneath, translate_chains
@@ -19,7 +20,7 @@ from tandem.translate.mesh.context import Context, Layer
 from tandem.translate.mesh.grpcroute import accept_grpcroute, accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproute, accept_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
-from tandem.translate.mesh.istio.distribution import Wishes, near_first, read_wishes
+from tandem.translate.mesh.istio.distribution import near_first
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Said, read_virtualservice, translate_virtualservices
 from tandem.translate.mesh.layers import One, build_layers
@@ -48,11 +49,11 @@ class Memos:
 
 
 def translate_mesh(
-    world: World, options: Options, memos: Memos | None = None, wishes: Wishes | None = None
+    world: World, options: Options, memos: Memos | None = None, asked: Asked | None = None
 ) -> tuple[MeshIR, tuple[Problem, ...]]:
     """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied.
 
-    `wishes`: where they were read before, so that not every Service is looked up here.
+    `asked`: where it was read before, so that not every Service is looked up here.
     """
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
@@ -61,7 +62,8 @@ def translate_mesh(
     below, resolved = under(resolvers.found, rules.policies)
     below, standing = with_failovers(below, resolvers, world)
     attached = with_budgets(attach_traffic(said.spoken(below), attachments), world, options)
-    near, distant = near_first(entries, attached, wishes if wishes is not None else read_wishes(world))
+    asked = asked if asked is not None else read_asked(world)
+    near, distant = near_first(entries, with_rests(attached, asked), asked.wishes)
     context = Context(world=world, options=options, entries=entries, policies=near)
     if memos is not None:
         context = memos.begin(context)
@@ -76,6 +78,7 @@ def translate_mesh(
     routes = build_layers(context, grpc, http, kept.layers)
     connected, connection_problems = accept_connections(context)
     connections = connection_layers(context, (*grpc, *http), connected)
+    istio = (*istio, *plain_layers(asked, (*istio, *routes.layers)))
     tables, conflicts = build_tables(istio, routes.layers, connections.layers, kept=kept.tables)
     tables, divided = divide(tables, context)
     tables = keep_sessions(tables, sessions_of(attachments))
@@ -91,5 +94,5 @@ def translate_mesh(
     )
     told += (*connection_problems, *connections.problems)
     told += (*resolvers.problems, *resolved, *standing, *chains.problems, *chained, *profiles.problems, *profiled)
-    problems = (*told, *conflicts, *divided, *mesh_problems(world))
+    problems = (*told, *conflicts, *divided, *asked.problems, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

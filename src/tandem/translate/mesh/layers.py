@@ -14,16 +14,18 @@ import msgspec
 
 from tandem.base.memo import KeptParts
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import Route, RouteMatch
+from tandem.ir.mesh import Forward, Route, RouteMatch
+from tandem.model.grpcroute import GRPCRoute
 from tandem.model.meta import Object
 from tandem.model.world import Key
 from tandem.translate.mesh.attach import AnyRoute, Attachment, attach
 from tandem.translate.mesh.context import Context, Layer, Layers
+from tandem.translate.mesh.linkerd.annotated import read_patience
+from tandem.translate.mesh.parts import PARENT
 from tandem.translate.protocols import app_protocol, routed_http
 
 REFUSING: Final = frozenset({"UnsupportedValue", "InvalidValue"})
 """Codes of mistakes after which nothing of the route is applied."""
-_OF_LINKERD: Final = ("retry.linkerd.io/", "timeout.linkerd.io/")
 Rank = tuple[int, ...]
 """Smaller goes first."""
 Kind = TypeVar("Kind", bound=AnyRoute)
@@ -51,11 +53,33 @@ def accept(source: Kind, context: Context, read: Read[Kind]) -> One:
     if not attachments:
         return One(problems=mistakes)
     routes, wrong = read(source, frozenset(a.service for a in attachments))
-    problems = (*mistakes, *wrong, *_object_problems(source))
+    of = ("grpc",) if isinstance(source, GRPCRoute) else ("http",)
+    own, unread = read_patience(source, of=of, severity=Severity.ERROR)
+    problems = (*mistakes, *wrong, *unread, *_object_problems(source))
     if any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems[len(mistakes) :]):
         return One(problems=problems)
-    found = tuple(Accepted(attachment=a, routes=tuple(routes)) for a in attachments)
+    patient = tuple((rank, own.over(route)) for rank, route in routes)
+    found = tuple(Accepted(attachment=a, routes=_of_service(a.service, patient, of, context)) for a in attachments)
     return One(accepted=found, problems=problems)
+
+
+def _of_service(
+    key: Key, routes: tuple[tuple[Rank, Route], ...], of: tuple[str, ...], context: Context
+) -> tuple[tuple[Rank, Route], ...]:
+    """The routes as they are at this Service: those that are to the parent, and what it says of time and retries."""
+    routes = tuple((rank, _to_parent(route, key)) for rank, route in routes)
+    service = context.service(key)
+    if service is None or not service.metadata.annotations:
+        return routes
+    said, _ = read_patience(service, of=of, severity=Severity.WARNING)
+    return tuple((rank, said.under(route)) for rank, route in routes)
+
+
+def _to_parent(route: Route, key: Key) -> Route:
+    if not isinstance(route.action, Forward) or route.action.backends != (PARENT,):
+        return route
+    itself = msgspec.structs.replace(PARENT, namespace=key[0], service=key[1])
+    return msgspec.structs.replace(route, action=msgspec.structs.replace(route.action, backends=(itself,)))
 
 
 def together(each: Iterable[One]) -> tuple[list[Accepted], list[Problem]]:
@@ -100,11 +124,6 @@ def _object_problems(source: AnyRoute) -> Iterator[Problem]:
         text = "hostnames do not count for parents of kind Service: the address dialled decides (GEP-1426)"
         at = source.origin("spec.hostnames")
         yield Problem(at=at, code="HostnamesIgnored", text=text, severity=Severity.WARNING)
-    for key in sorted(source.metadata.annotations):
-        if key.startswith(_OF_LINKERD):
-            text = "Linkerd's annotations are not looked at: times and retries are fields of the route"
-            at = source.origin(f"metadata.annotations[{key}]")
-            yield Problem(at=at, code="AnnotationIgnored", text=text, severity=Severity.WARNING)
 
 
 def _left(item: Accepted, first: list[Accepted], context: Context) -> tuple[Accepted | None, list[Problem]]:

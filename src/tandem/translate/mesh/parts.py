@@ -19,6 +19,7 @@ from tandem.ir.mesh import (
 )
 from tandem.model.gateway import BackendRef, HTTPRoute, SessionPersistence
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.attach import AnyRoute
 from tandem.translate.mesh.backends import BackendReader
@@ -33,6 +34,8 @@ MISSING: Final[dict[type[AnyRoute], tuple[int, str]]] = {HTTPRoute: (500, "500")
 """The HTTP status of what would have gone to a backend that does not exist, and how its clients call it."""
 
 
+PARENT: Final = Backend(namespace="", service="")
+"""The Service that a route is attached to, whichever it is (`layers.py`)."""
 MILLION: Final = 1_000_000
 _OF_HTTP: Final = frozenset({"RequestRedirect", "URLRewrite"})
 """What a backend of an HTTPRoute may have beside changes of headers."""
@@ -84,6 +87,9 @@ class Parts:
 
         Backends with the same ones are together; before each action is the lot up to which it holds (0: the rest).
         """
+        if not refs and isinstance(self._owner, LinkerdHTTPRoute):
+            other = filters.rewrite or Rewrite()
+            return [(0, Forward(backends=(PARENT,), missing_status=self._missing, rewrite=other))]
         shares = [self._share(ref, f"{at}.backendRefs[{j}]") for j, ref in enumerate(refs)]
         used = [share for share in shares if share.backend.weight > 0]
         if not used:

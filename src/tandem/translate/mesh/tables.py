@@ -15,6 +15,7 @@ import msgspec
 from tandem.base.memo import KeptParts
 from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.model.core import Service
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Layer
 
@@ -129,7 +130,9 @@ def _conflicts(service: Key, gateway: dict[str, Layer], istio: dict[str, Layer])
     if not gateway:
         return
     winner = (gateway.get("") or next(iter(gateway.values()))).origin
-    hidden = {msgspec.structs.replace(r.origin, path="", source="") for layer in istio.values() for r in layer.routes}
+    # What annotations of the Service itself say has been laid under its routes (`layers.py`).
+    routes = (r for layer in istio.values() for r in layer.routes if layer.origin.kind != Service.__name__)
+    hidden = {msgspec.structs.replace(r.origin, path="", source="") for r in routes}
     whom = "all clients" if "" in gateway else f"clients in {', '.join(sorted(gateway))}"
     text = f"not used for {whom} of Service {service[0]}/{service[1]}: {winner} has precedence"
     for at in sorted(hidden):

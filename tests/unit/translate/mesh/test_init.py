@@ -8,7 +8,7 @@ from tandem.ir.mesh import Forward, Respond
 from tandem.model.kept import Noted
 from tandem.model.world import World
 from tandem.translate.mesh import Memos, translate_mesh
-from tandem.translate.mesh.istio.distribution import read_wishes
+from tandem.translate.mesh.asked import read_asked
 from tandem.translate.options import Options
 
 WEB = service("web", ip="10.96.0.9", ports=[{"name": "http", "port": 80}])
@@ -35,5 +35,5 @@ def test_a_subset_appears_with_its_destination_rule_and_goes_with_it() -> None:
 def test_a_service_that_nothing_is_about_is_not_looked_up() -> None:
     before, other = World.of([WEB, dr(host="web")]), service("other", ip="10.96.0.10")
     noted = Noted(before)
-    translate_mesh(noted, Options(), Memos(), read_wishes(before))
+    translate_mesh(noted, Options(), Memos(), read_asked(before))
     assert noted.holds(before.with_changes("Service", {other.key: other}, synced=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from builders import service
+from linkerdworlds import route as linkerd_route
+from linkerdworlds import with_notes
 from meshworlds import grpcroute, httproute, parent
+from tandem.ir.mesh import Forward
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context, Layers
@@ -71,14 +72,33 @@ def test_a_refused_grpc_route_takes_nothing() -> None:
     assert ports(found) == [("HTTPRoute", ())]
 
 
-def test_annotations_of_linkerd_about_times_and_retries_are_told() -> None:
+def test_annotations_of_linkerd_are_fields_of_every_rule() -> None:
     route = httproute(parentRefs=[parent("web")], rules=RULES)
-    notes = {"retry.linkerd.io/http": "5xx", "timeout.linkerd.io/request": "1s", "example.org/x": "1"}
-    noted = msgspec.structs.replace(route, metadata=msgspec.structs.replace(route.metadata, annotations=notes))
+    notes = {"retry.linkerd.io/grpc": "internal", "timeout.linkerd.io/request": "1s", "example.org/x": "1"}
+    noted = with_notes(route, notes)
     context = Context(world=World.of([service("web", ports=PORTS), noted]), options=Options(), policies={})
     accepted, problems = accept_httproutes(context)
-    assert len(accepted) == 1
+    assert [r.timeout_ms for one in accepted for _, r in one.routes] == [1000]
     assert [(p.severity.value, p.code, p.at.path) for p in problems] == [
-        ("warning", "AnnotationIgnored", "metadata.annotations[retry.linkerd.io/http]"),
-        ("warning", "AnnotationIgnored", "metadata.annotations[timeout.linkerd.io/request]"),
+        ("warning", "AnnotationIgnored", "metadata.annotations[retry.linkerd.io/grpc]"),
     ]
+
+
+def test_an_annotation_that_cannot_be_read_refuses_the_route() -> None:
+    route = httproute(parentRefs=[parent("web")], rules=RULES)
+    notes = {"timeout.linkerd.io/request": "1"}
+    noted = with_notes(route, notes)
+    context = Context(world=World.of([service("web", ports=PORTS), noted]), options=Options(), policies={})
+    accepted, (problem,) = accept_httproutes(context)
+    assert (accepted, problem.code, problem.severity.value) == ([], "InvalidValue", "error")
+
+
+def test_a_route_of_linkerds_without_backends_is_to_each_of_its_parents() -> None:
+    both = [{"kind": "Service", "group": "", "name": name} for name in ("web", "more")]
+    services = (service("web", ports=PORTS), service("more", ports=PORTS))
+    found = World.of([*services, linkerd_route(parentRefs=both)])
+    accepted, problems = accept_httproutes(Context(world=found, options=Options(), policies={}))
+    assert problems == []
+    actions = [(one.attachment.service[1], r.action) for one in accepted for _, r in one.routes]
+    sent = [(name, [b.service for b in a.backends]) for name, a in actions if isinstance(a, Forward)]
+    assert sent == [("web", ["web"]), ("more", ["more"])]
