@@ -6,7 +6,9 @@ import msgspec
 
 from builders import service
 from gatewayworlds import edge, gateway, gateway_class, https, listener, pool, route, standing, tls_secret, world
+from meshworlds import dr
 from tandem.base.problems import Severity
+from tandem.compile.envoy.callers import among_of, policies_among
 from tandem.model.core import IngressAddress, LoadBalancerStatus, ServiceStatus
 from tandem.model.gateways import Gateway
 from tandem.model.kept import Kept
@@ -20,6 +22,7 @@ from tandem.translate.gateway.routes import ReadRoute, read_route
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
+HOST = "web.default.svc.cluster.local"
 POOL = pool("192.0.2.10-192.0.2.12")
 
 
@@ -31,6 +34,23 @@ def test_listeners_of_one_port_are_one_port_and_its_identity_is_the_gateways() -
         (443, True, ["https"]),
     ]
     assert found.identity == "spiffe://cluster.local/ns/default/sa/edge"
+
+
+def test_a_gateway_calls_as_one_of_its_namespace_with_the_labels_of_its_pods() -> None:
+    """A DestinationRule beside it, and one that selects it, is its own."""
+    class_label, name_label = (f"gateway.networking.k8s.io/gateway-{of}" for of in ("class-name", "name"))
+    chosen = dr("own", ns="edges", host=HOST, workloadSelector={"matchLabels": {name_label: "edge"}})
+    beside, every = dr("beside", ns="edges", host=HOST), dr("every", host="web")
+    made = gateway("edge", ns="edges")
+    objects = [gateway_class(), service("web"), made, POOL, beside, chosen, every]
+    found = translate_world(World.of(objects), Options())
+    one = found.edge.gateways["edges/edge"]
+    assert dict(one.labels) == {class_label: "tandem", name_label: "edge"}
+    among = among_of(found.mesh.policies, one.namespace, one.labels)
+    policies = policies_among(found.mesh.policies, among)
+    assert policies["default/web"].origin == chosen.origin()
+    others = among_of(found.mesh.policies, "edges", ())
+    assert policies_among(found.mesh.policies, others)["default/web"].origin == beside.origin()
 
 
 def test_a_gateway_that_is_being_deleted_is_not_served() -> None:
