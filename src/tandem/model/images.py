@@ -32,6 +32,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     env: dict[str, str] = {}
 
 
+_MACHINE: Final = Image(image=HOST)
+
+
 class Name(NamedTuple):
     """An image's name, in parts; a tag or digest that is not written is empty."""
 
@@ -63,8 +66,13 @@ class Images:
         self._by_name = {name: image for image in images if (name := parse_name(image.image)) is not None}
 
     def of(self, image: str) -> Image | None:
-        """The entry that says the most about this image: by digest, by tag, by repository; None: nobody has it here."""
-        name = parse_name(image) if image not in {"", HOST} else None
+        """The entry that says the most about this image: by digest, by tag, by repository; None: nobody has it here.
+
+        `host` starts nothing by itself, as an image without entrypoint: `args` alone are the whole command line.
+        """
+        if image == HOST:
+            return _MACHINE
+        name = parse_name(image) if image else None
         if name is None:
             return None
         tag = name.tag or ("" if name.digest else "latest")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.model.consulkinds import INSTEAD as OF_CONSUL
-from tandem.model.images import HOST, Images
+from tandem.model.images import Images
 from tandem.model.kind import BUILT_IN
 from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
 from tandem.model.linkerdkinds import INSTEAD as OF_LINKERD
@@ -188,7 +188,7 @@ def _images(spec: dict[str, Any], at: str, images: Images) -> Iterator[str]:
     for name in ("initContainers", "containers"):
         for where, container in _find(spec, [f"{name}[]"], at):
             image = container.get("image") if isinstance(container, dict) else None
-            if not isinstance(image, str) or image in {"", HOST} or images.of(image) is not None:
+            if not isinstance(image, str) or not image or images.of(image) is not None:
                 continue
             if container.get("command"):
                 yield f"{where}.image: {image!r} has no effect: {_OTHER_IMAGE}"

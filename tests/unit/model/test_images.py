@@ -35,6 +35,11 @@ def test_the_entry_that_says_the_most_is_meant() -> None:
 
 def test_what_is_not_here_is_nobodys() -> None:
     images = Images((Image(image="redis:7"), Image(image="host")))
-    assert [images.of(name) for name in ("redis", "nginx", "host", "", "a b")] == [None] * 5
+    assert [images.of(name) for name in ("redis", "nginx", "", "a b")] == [None] * 4
+
     other = "sha256:" + "1" * 64
     assert Images((Image(image=f"redis@{DIGEST}"),)).of(f"redis@{other}") is None
+
+
+def test_the_machine_itself_is_an_image_that_starts_nothing_by_itself() -> None:
+    assert Images((Image(image="host", entrypoint=("x",)),)).of("host") == Image(image="host")

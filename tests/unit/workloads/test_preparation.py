@@ -108,6 +108,16 @@ def test_nothing_to_start_is_told_with_what_helps(tmp_path: Path, monkeypatch: p
         prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="nginx", args=["-g"])
 
 
+def test_args_alone_are_a_command_line_where_the_image_is_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an image without entrypoint; `kubectl run NAME --image=host -- PROGRAM` says no more."""
+    order = prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="host", args=["sed", "s/^/read:/"])
+    assert order.argv == ("sed", "s/^/read:/")
+    with pytest.raises(StartError, match="`command` or `args` have to name a program of this machine"):
+        prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="host")
+
+
 def test_the_roots_of_all_containers_images_are_told_once() -> None:
     node = cast("Node", SimpleNamespace(images=IMAGES))
     containers = [{"name": "a", "image": "redis"}, {"name": "b", "image": "redis:7"}, {"name": "c", "image": "host"}]

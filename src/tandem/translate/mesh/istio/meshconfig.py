@@ -20,6 +20,7 @@ from tandem.ir.paths import Paths
 from tandem.model.core import ConfigMap
 from tandem.model.istio import LocalitySettings
 from tandem.model.schemas import tables
+from tandem.model.schemas.protojson import from_protojson
 from tandem.model.schemas.walk import UNKNOWN, walk
 from tandem.model.world import World
 from tandem.translate.mesh.istio.locality import read_locality
@@ -63,7 +64,7 @@ _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class MeshSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`fields` as they were written, none where there is no configuration; `wrong` says why it is none."""
+    """`fields` in the one form that tables have, none where there is no configuration; `wrong` says why it is none."""
 
     at: Origin | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
@@ -118,7 +119,9 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], str]:
         return {}, f"no YAML ({' '.join(str(err).split())})"
     if found is None:
         return {}, ""
-    return (found, "") if isinstance(found, dict) else ({}, f"{type(found).__name__} in place of an object")
+    if not isinstance(found, dict):
+        return {}, f"{type(found).__name__} in place of an object"
+    return from_protojson(found, "MeshConfig"), ""
 
 
 def _locality(fields: Mapping[str, Any]) -> tuple[LocalityBalancing, list[tuple[str, str]]]:

@@ -19,6 +19,7 @@ from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Service
 from tandem.model.egress import ServiceEntry
 from tandem.model.meshconfig import GrpcProvider, HttpProvider, Provider
+from tandem.model.schemas.protojson import from_protojson
 from tandem.model.schemas.walk import walk
 from tandem.model.world import World
 from tandem.translate.mesh.context import resolve_host, service_of
@@ -63,7 +64,7 @@ def _listed(world: World, options: Options) -> Iterator[tuple[str, str, dict[str
     """Path, name (empty: none) and what was written, of each."""
     listed = read_mesh_config(world, options).fields.get(FIELD)
     for i, raw in enumerate(listed if isinstance(listed, list) else ()):
-        given = raw if isinstance(raw, dict) else {}
+        given = from_protojson(raw, "MeshExtensionProvider") if isinstance(raw, dict) else {}
         name = given.get("name")
         yield f"{FIELD}[{i}]", name if isinstance(name, str) else "", given
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tandem.model.schemas.protojson import whole_number
+
 CONFIG: Final = "defaultConfig"
 _TOPOLOGY: Final = "gatewayTopology"
 _HOPS: Final = "numTrustedProxies"
@@ -23,7 +25,7 @@ def trusted_hops(fields: Mapping[str, Any]) -> tuple[int, list[tuple[str, str]]]
     at = f"{CONFIG}.{_TOPOLOGY}"
     topology = _object(config.get(_TOPOLOGY), at, wrong)
     wrong += [("UnsupportedField", f"{at}.{name}: {_HERE}") for name in sorted(topology.keys() - {_HOPS})]
-    number = topology.get(_HOPS, 0)
+    number = whole_number(topology.get(_HOPS, 0))
     if type(number) is int and 0 <= number <= _MOST:
         return number, wrong
     return 0, [

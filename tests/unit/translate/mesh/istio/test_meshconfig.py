@@ -37,6 +37,11 @@ def test_fields_are_as_they_were_written() -> None:
     assert (found.at is not None and found.at.path, found.wrong) == ("data.mesh", "")
 
 
+def test_a_field_may_have_the_name_of_the_proto_file() -> None:
+    found = read_mesh_config(world("{locality_lb_setting: {enabled: true}, a_b: {}}"), Options())
+    assert found.fields == {"localityLbSetting": {"enabled": True}, "a_b": {}}
+
+
 def test_it_stands_in_the_root_namespace_alone() -> None:
     elsewhere = world("a: 1", namespace="shop")
     assert read_mesh_config(elsewhere, Options()).at is None

@@ -45,6 +45,11 @@ def test_what_is_not_said_is_as_istio_has_it() -> None:
     assert (expected.fail_open, expected.status_on_error) == (False, 403)
 
 
+def test_a_port_in_quotes_as_istios_pages_write_it_is_that_port() -> None:
+    assert read(grpc(port="9000")) == read(grpc())
+    assert read({"name": "p", "envoy_ext_authz_grpc": {"service": HOST, "port": 9000}}) == read(grpc())
+
+
 def test_every_field_is_carried() -> None:
     found = read(
         http(

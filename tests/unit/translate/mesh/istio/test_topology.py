@@ -11,6 +11,7 @@ from tandem.translate.mesh.istio.topology import trusted_hops
 
 def test_the_number_of_trusted_proxies_is_read() -> None:
     assert trusted_hops({"defaultConfig": {"gatewayTopology": {"numTrustedProxies": 2}}}) == (2, [])
+    assert trusted_hops({"defaultConfig": {"gatewayTopology": {"numTrustedProxies": "2"}}}) == (2, [])
     assert trusted_hops({}) == trusted_hops({"defaultConfig": None}) == (0, [])
 
 
@@ -21,7 +22,7 @@ def test_the_number_of_trusted_proxies_is_read() -> None:
         ({"gatewayTopology": 1}, "defaultConfig.gatewayTopology", "InvalidValue"),
         ({"gatewayTopology": {"numTrustedProxies": -1}}, "…numTrustedProxies", "InvalidValue"),
         ({"gatewayTopology": {"numTrustedProxies": True}}, "…numTrustedProxies", "InvalidValue"),
-        ({"gatewayTopology": {"numTrustedProxies": "1"}}, "…numTrustedProxies", "InvalidValue"),
+        ({"gatewayTopology": {"numTrustedProxies": "one"}}, "…numTrustedProxies", "InvalidValue"),
         ({"gatewayTopology": {"proxyProtocol": {}}}, "…proxyProtocol", "UnsupportedField"),
         ({"tracing": {}}, "defaultConfig.tracing", "UnsupportedField"),
     ],
