@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from builders import service
 from gatewayworlds import gateway, route, world
 from meshworlds import canary, to, vs
+from tandem.base.clock import parse_rfc3339
 from tandem.cluster.canary.judge import Judgement, Outcome, judge
 from tandem.cluster.canary.rollout import Known, advance
 from tandem.cluster.canary.window import Counted, Heard, Window, counted
@@ -71,7 +72,8 @@ def test_weights_go_up_for_what_is_known_to_be_good_and_down_for_what_is_not(
         now += seconds
         before = found.status
         found = _with(found, before, command)
-        after = advance(found, known, now)
+        elapsed = now - parse_rfc3339(before.step_started) if before.step_started else 0.0
+        after = advance(found, msgspec.structs.replace(known, elapsed=elapsed), now)
         fresh = before.revision != found.revision or (command == "restart" and before.command != command)
         by_hand = bool(command) and before.command != command
         judged = known.judgement if not by_hand and not fresh and before.phase not in ENDED else None

@@ -37,18 +37,23 @@ class FixedClock:
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._now = now
+        self._set_by = 0.0
 
     def now(self) -> float:
         """Seconds since the epoch, as set."""
-        return self._now
+        return self._now + self._set_by
 
     def monotonic(self) -> float:
-        """The same number as `now`."""
+        """The same number as `now`, until somebody sets the clock."""
         return self._now
 
     def advance(self, seconds: float) -> None:
         """Move forward by `seconds`."""
         self._now += seconds
+
+    def set_by(self, seconds: float) -> None:
+        """Set the wall clock forwards or back, with no time going by."""
+        self._set_by += seconds
 
 
 def rfc3339(seconds: float) -> str:

@@ -14,9 +14,9 @@ import msgspec
 import structlog
 
 from tandem.base.cell import any_newer
-from tandem.base.clock import Clock
+from tandem.base.clock import Clock, parse_rfc3339
 from tandem.base.memo import same_as_before
-from tandem.cluster.canary.judge import TOO_FEW, Judgement, Outcome, judge
+from tandem.cluster.canary.judge import NO_ENDPOINTS, TOO_FEW, Judgement, Outcome, deserted, judge
 from tandem.cluster.canary.rollout import EXPECTED, Known, advance
 from tandem.cluster.canary.window import Heard, Window, counted
 from tandem.ingest.errors import ApiError
@@ -35,6 +35,8 @@ from tandem.translate.world import Translation
 log = structlog.get_logger(__name__)
 LOOK: Final = 0.25
 """Seconds from one look to the next."""
+REFUSED: Final = "Refused"
+"""Reason where the Canary is not applied: then nothing is sent to the new version."""
 PATIENCE: Final = 3.0
 """Seconds after the end of an interval in which nodes that are slow are still waited for."""
 
@@ -47,6 +49,10 @@ class CanaryLoop:
         self._clock = clock
         self._heard: dict[str, Heard] = {}
         self._windows: dict[Key, Window] = {}
+        self._absent: dict[Key, float] = {}
+        """Since when a new version that gets requests has had no ready endpoint."""
+        self._steps: dict[Key, tuple[str, float]] = {}
+        """When a step began: as its status says it, and by the clock that nobody sets."""
         self._written: dict[Key, int] = {}
         """The version that our own write made: until the World shows it, it shows something older."""
 
@@ -67,6 +73,8 @@ class CanaryLoop:
         canaries = self._control.translated.all(Canary)
         self._windows = {key: window for key, window in self._windows.items() if key in canaries}
         self._written = {key: version for key, version in self._written.items() if key in canaries}
+        self._steps = {key: step for key, step in self._steps.items() if key in canaries}
+        self._absent = {key: since for key, since in self._absent.items() if key in canaries}
         for key, canary in sorted(canaries.items()):
             if int(canary.metadata.resource_version) >= self._written.get(key, 0):
                 await self._look(key, canary, translation)
@@ -85,9 +93,15 @@ class CanaryLoop:
 
     async def _look(self, key: Key, canary: Canary, translation: Translation) -> None:
         obstacle = self._obstacle(canary)
-        judgement = self._judge(key, canary, translation, obstacle)
-        what = _what(translation, key)
-        known = Known(ready=_ready(canary, translation), obstacle=obstacle, judgement=judgement, what=what)
+        ready = _ready(canary, translation)
+        missed = self._missed(key, canary, ready=ready or (obstacle is not None and obstacle[0] == REFUSED))
+        known = Known(
+            ready=ready,
+            obstacle=obstacle,
+            judgement=missed or self._judge(key, canary, translation, obstacle),
+            what=_what(translation, key),
+            elapsed=self._elapsed(key, canary),
+        )
         wanted = advance(canary, known, self._clock.now())
         if wanted != canary.status and not await self._write(key, canary, wanted):
             return
@@ -96,15 +110,35 @@ class CanaryLoop:
             await self._take_away(key, canary)
         if (wanted.revision, wanted.step, wanted.weight) != _place(canary.status):
             self._windows.pop(key, None)
-        elif judgement is not None:
-            self._go_on(key, judgement)
+        elif known.judgement is not None:
+            self._go_on(key, known.judgement)
+
+    def _elapsed(self, key: Key, canary: Canary) -> float:
+        """Seconds since the step began. The wall clock tells of what was before this control, and of nothing else."""
+        started, now = canary.status.step_started, self._clock.monotonic()
+        if self._steps.get(key, ("",))[0] != started:
+            before = max(self._clock.now() - parse_rfc3339(started), 0.0) if started else 0.0
+            self._steps[key] = started, now - before
+        return now - self._steps[key][1] if started else 0.0
 
     def _go_on(self, key: Key, judgement: Judgement) -> None:
         """After the end of a window: another one, or the same until there are requests enough."""
         if judgement.reason == TOO_FEW:
             self._windows[key] = replace(self._windows[key], short=True)
         else:
-            del self._windows[key]
+            self._windows.pop(key, None)
+        if judgement.reason == NO_ENDPOINTS:
+            self._absent.pop(key, None)
+
+    def _missed(self, key: Key, canary: Canary, *, ready: bool) -> Judgement | None:
+        """At the end of each interval in which requests had nobody to go to, however few they were."""
+        now, interval = self._clock.monotonic(), canary.spec.analysis.interval
+        if ready or not canary.weight or canary.status.phase in ENDED:
+            self._absent.pop(key, None)
+            return None
+        if now < self._absent.setdefault(key, now) + milliseconds(interval) / 1000:
+            return None
+        return deserted(interval)
 
     def _judge(
         self, key: Key, canary: Canary, translation: Translation, obstacle: tuple[str, str] | None
@@ -145,7 +179,7 @@ class CanaryLoop:
     def _obstacle(self, canary: Canary) -> tuple[str, str] | None:
         key = canary.kind, *canary.key
         if errors := self._control.errors_of(key):
-            return "Refused", "; ".join(errors)
+            return REFUSED, "; ".join(errors)
         verdict = self._control.ledger.verdict(key)
         if verdict is None:
             return "NoClients", "no node has a pod in the mesh, or a gateway, that could ask"

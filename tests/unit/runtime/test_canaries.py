@@ -329,3 +329,65 @@ def test_the_status_keeps_what_it_was_written_with() -> None:
         assert msgspec.json.decode(msgspec.json.encode(raw["status"]))["stepStarted"].endswith("Z")
 
     scene(play)
+
+
+@pytest.mark.parametrize("seconds", [86_400.0, -86_400.0])
+def test_a_clock_that_is_set_neither_ends_a_step_nor_keeps_it(seconds: float) -> None:
+    async def play(s: Scene) -> None:
+        await s.begun()
+        s.clock.set_by(seconds)
+        await s.rest()
+        assert (await s.settle(weight=20))["phase"] == "Progressing"
+        await s.interval(good=50)
+        await s.settle(weight=60)
+        s.clock.set_by(seconds)
+        await s.in_force()
+        s.clock.advance(10 * 60 + 1)
+        found = await s.settle(phase="RolledBack")
+        assert found["reason"] == "ProgressDeadlineExceeded"
+
+    scene(play)
+
+
+def test_what_was_before_this_control_is_told_by_the_wall_clock() -> None:
+    async def play(s: Scene) -> None:
+        await s.begun()
+        s.clock.advance(9 * 60)
+        s.loop = CanaryLoop(s.lab.control, s.clock)
+        s.hear()
+        assert (await s.rest())["phase"] == "Progressing"
+        s.clock.advance(61)
+        assert (await s.settle(phase="RolledBack"))["reason"] == "ProgressDeadlineExceeded"
+
+    scene(play)
+
+
+def test_a_version_whose_endpoints_have_gone_is_not_kept_for_want_of_requests() -> None:
+    async def play(s: Scene) -> None:
+        await s.begun()
+        await s.interval()
+        await s.settle(reason="TooFewRequests")
+        slice_ = BY_KIND["EndpointSlice"]
+        for _ in range(2):  # away for less than an interval: a pod was replaced
+            await s.lab.kube.patch(slice_, "shop", "v2-1", {"endpoints": []})
+            await s.lab.until(lambda: _members(s, 0))
+            await s.rest()
+            s.clock.advance(9)
+            assert (await s.rest())["phase"] == "Progressing"
+            await s.lab.kube.patch(slice_, "shop", "v2-1", {"endpoints": members("v2", "10.244.0.8")["endpoints"]})
+            await s.lab.until(lambda: _members(s, 1))
+            await s.rest()
+        await s.lab.kube.patch(slice_, "shop", "v2-1", {"endpoints": []})
+        await s.lab.until(lambda: _members(s, 0))
+        await s.rest()
+        s.clock.advance(10)
+        found = await s.settle(phase="RolledBack")
+        assert (found["weight"], found["reason"]) == (0, "NoEndpoints")
+        assert found["message"] == "the canary has had no ready endpoint for 10s"
+
+    scene(play)
+
+
+async def _members(s: Scene, count: int) -> bool:
+    translation = s.lab.control.translation.value
+    return translation is not None and len(translation.endpoints["shop/v2"].endpoints) == count

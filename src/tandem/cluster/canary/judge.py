@@ -22,6 +22,7 @@ QUANTILE: Final = 0.99
 
 TOO_FEW: Final = "TooFewRequests"
 """Reason where waiting for more is all that is needed."""
+NO_ENDPOINTS: Final = "NoEndpoints"
 
 
 class Outcome(Enum):
@@ -61,6 +62,12 @@ def judge(analysis: Analysis, window: Counted, *, what: str = "requests") -> Jud
         text = f"fewer than {analysis.min_requests} {what} of the {which} so far"
         return say(Outcome.NO_DATA, TOO_FEW, text)
     return say(Outcome.GOOD, "AnalysisPassed", "the canary does no worse than it may")
+
+
+def deserted(interval: str) -> Judgement:
+    """Of a version without a ready endpoint for a whole interval: whatever it is sent gets no answer, known or not."""
+    text = f"the canary has had no ready endpoint for {interval}"
+    return Judgement(outcome=Outcome.BAD, reason=NO_ENDPOINTS, message=text)
 
 
 def _measured(analysis: Analysis, tally: Tally) -> Measured:

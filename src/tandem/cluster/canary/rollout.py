@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.clock import parse_rfc3339, rfc3339
-from tandem.cluster.canary.judge import Judgement, Outcome
+from tandem.base.clock import rfc3339
+from tandem.cluster.canary.judge import NO_ENDPOINTS, Judgement, Outcome
 from tandem.model.canary import (
     COMMAND,
     COMMANDS,
@@ -48,6 +48,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Of a window that has just ended."""
     what: str = "requests"
     """What is divided."""
+    elapsed: float = 0.0
+    """Seconds since the step began, whatever was done to the clock meanwhile."""
 
 
 def advance(canary: Canary, known: Known, now: float) -> CanaryStatus:
@@ -62,9 +64,10 @@ class _Rollout:
         self._now = now
         self._status = canary.status
         self._what = "requests"
+        self._elapsed = 0.0
 
     def advance(self, known: Known) -> CanaryStatus:
-        self._what = known.what
+        self._what, self._elapsed = known.what, known.elapsed
         if self._status.revision != self._canary.revision:
             self._begin("the object, or what it divides, is new")
             return self._done()
@@ -151,7 +154,7 @@ class _Rollout:
         if ready:
             self._start(0)
         else:
-            self._say("NoEndpoints", "the canary has no ready endpoint")
+            self._say(NO_ENDPOINTS, "the canary has no ready endpoint")
 
     def _judged(self, found: Judgement) -> None:
         self._set(judged=rfc3339(self._now), stable_figures=found.stable, canary_figures=found.canary)
@@ -167,7 +170,7 @@ class _Rollout:
 
     def _next_step(self) -> None:
         step = self._step()
-        if self._elapsed() < _seconds(step.pause):
+        if self._elapsed < _seconds(step.pause):
             return
         if step.manual and not self._status.resumed:
             if self._status.phase != PAUSED:
@@ -194,13 +197,10 @@ class _Rollout:
         if self._status.phase == PAUSED:
             return False
         pause = _seconds(self._step().pause) if self._status.phase == PROGRESSING else 0.0
-        return self._elapsed() > pause + _seconds(self._spec.progress_deadline)
+        return self._elapsed > pause + _seconds(self._spec.progress_deadline)
 
     def _step(self) -> CanaryStep:
         return self._spec.steps[min(self._status.step, len(self._spec.steps) - 1)]
-
-    def _elapsed(self) -> float:
-        return self._now - parse_rfc3339(self._status.step_started)
 
     # Words.
 

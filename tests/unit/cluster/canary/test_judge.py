@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tandem.cluster.canary.judge import TOO_FEW, Outcome, judge
+from tandem.cluster.canary.judge import TOO_FEW, Outcome, deserted, judge
 from tandem.cluster.canary.window import Counted
 from tandem.ir.tally import Tally, bucket_of
 from tandem.model.canary import Analysis
@@ -89,3 +89,9 @@ def test_the_figures_of_both_versions_are_told() -> None:
 def test_what_was_counted_is_called_by_its_name() -> None:
     window = Counted(stable=did(40), canary=did(20, 20))
     assert "of the canary's connections succeeded" in judge(Analysis(), window, what="connections").message
+
+
+def test_a_version_that_is_not_there_for_an_interval_is_bad_without_a_request() -> None:
+    found = deserted("1m")
+    assert (found.outcome, found.reason) == (Outcome.BAD, "NoEndpoints")
+    assert found.message == "the canary has had no ready endpoint for 1m"

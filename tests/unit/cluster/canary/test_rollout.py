@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from meshworlds import canary
+from tandem.base.clock import parse_rfc3339
 from tandem.cluster.canary.judge import Judgement, Outcome
 from tandem.cluster.canary.rollout import REMEMBERED, Known, advance
 from tandem.model.canary import COMMAND, Canary, CanaryStatus
@@ -27,7 +28,10 @@ class Rollout:
 
     def look(self, judgement: Judgement | None = None, *, after: float = 1.0, **known: Any) -> CanaryStatus:
         self.now += after
-        status = advance(self.canary, Known(judgement=judgement, **{"ready": True, **known}), self.now)
+        started = self.canary.status.step_started
+        elapsed = self.now - parse_rfc3339(started) if started else 0.0
+        found = Known(judgement=judgement, elapsed=elapsed, **{"ready": True, **known})
+        status = advance(self.canary, found, self.now)
         self.canary = msgspec.structs.replace(self.canary, status=status)
         return status
 
@@ -203,3 +207,11 @@ def test_the_history_is_bounded() -> None:
     for _ in range(REMEMBERED):
         rollout.say("restart")
     assert len(rollout.canary.status.history) == REMEMBERED
+
+
+def test_how_long_a_step_takes_is_not_told_by_a_clock_that_somebody_sets() -> None:
+    rollout = Rollout(steps=[{"weight": 20, "pause": "1m"}, {"weight": 60}], progressDeadline="10m").begun()
+    for now in (NOW + 86400, NOW - 86400):
+        status = advance(rollout.canary, Known(ready=True, judgement=GOOD, elapsed=30.0), now)
+        assert (status.phase, status.weight) == ("Progressing", 20)
+    assert advance(rollout.canary, Known(ready=True, judgement=GOOD, elapsed=60.0), NOW - 86400).weight == 60
