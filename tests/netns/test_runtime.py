@@ -214,7 +214,7 @@ def test_a_command_that_does_not_exist_is_named_with_the_path_searched(tmp_path:
             assert "no-such-program" in message
             assert "/usr/bin" in message
             empty = await lab.until("empty", waits_for("RunContainerError"))
-            assert "`command` has to name" in state(empty)["state"]["waiting"]["message"]
+            assert "`command` or `args` have to name" in state(empty)["state"]["waiting"]["message"]
 
     run(tmp_path, story, pod("web", "no-such-program", uid="00000007-a"), pod("empty", uid="0000007b-a"))
 

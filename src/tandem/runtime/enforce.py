@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from tandem.base.cell import Cell
+from tandem.base.members import changes
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
@@ -32,6 +33,7 @@ from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import NodeView, without_pods
+from tandem.podnet.hangup import cut_short
 from tandem.runtime.captures import Captures
 from tandem.runtime.drift import Drift
 from tandem.runtime.views import SILENT, Outcome, Views, newest_of
@@ -142,6 +144,7 @@ class KernelLoop:
             self._view = view
             return
         delta = plan(self._nft.read(), compile_nft(view))
+        await self._hang_up(view)
         for part in await self._parts(delta):
             await self._drift.own(partial(self._nft.apply, part))
         await self._apply_segment(view)
@@ -149,6 +152,12 @@ class KernelLoop:
         before, self._view = self._view, view
         if delta or (before is not None and before.learned.keys() != view.learned.keys()):
             self._untold = before, view
+
+    async def _hang_up(self, view: NodeView) -> None:
+        """Pods that are known no more are closed: whoever talks with them hears of it while the kernel lets it pass."""
+        gone, come = changes(self._view.pods, view.pods) if self._view is not None else ((), ())
+        stay = {pod.container_id for pod in come}  # as something else than before
+        await cut_short([pod.netns for pod in gone if pod.container_id not in stay])
 
     async def _parts(self, delta: Delta) -> tuple[Delta, ...]:
         """One transaction; several where it is large and nobody meets a verdict that is neither old nor new."""

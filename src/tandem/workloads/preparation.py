@@ -21,7 +21,9 @@ from tandem.workloads.etc import pod_hostname
 from tandem.workloads.record import SandboxRecord
 from tandem.workloads.sandbox import DEFAULT_PATH, Bind, Launch, StartError
 
-_OF_HOST: Final = f"command is empty: with the image `{HOST}`, `command` or `args` have to name a program of this machine"
+_OF_HOST: Final = (
+    f"command is empty: with the image `{HOST}`, `command` or `args` have to name a program of this machine"
+)
 _NOTHING: Final = (
     "there is no `command`, and nothing says what the image {image!r} starts: give `command`,"
     " or tell `tandem up --images FILE` of the image"

@@ -1,9 +1,9 @@
-"""Envoy's connections that policy no longer allows, inside pods' namespaces: closed, so that no pool keeps them.
+"""Envoy's connections inside pods' namespaces: closed where policy no longer allows them, or where the pod ends.
 
-In: a pod's namespace and the two ends of each connection, as the pod has them. Out: closed sockets, of which the other
-end is told by a reset. Of a pod outside the mesh nothing is closed: it finds silence. Where the kernel cannot close
-sockets (CONFIG_INET_DIAG_DESTROY) nothing happens, and Envoy gives up by itself after TCP_USER_TIMEOUT. Raw netlink
-(linux/sock_diag.h, linux/inet_diag.h).
+In: a pod's namespace, and which connections: by their two ends, as the pod has them, or all. Out: closed sockets, of
+which the other end is told by a reset. Of a pod outside the mesh nothing is closed where policy changes: it finds
+silence. Where the kernel cannot close sockets (CONFIG_INET_DIAG_DESTROY) nothing happens, and Envoy gives up by itself
+after TCP_USER_TIMEOUT. Raw netlink (linux/sock_diag.h, linux/inet_diag.h).
 
 Sockets are closed by the kernel's cookie of one that was found. By its ends alone the kernel would look for a
 connection first and, where that has ended meanwhile, close the socket that *listens* there.
@@ -16,12 +16,14 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, TypeVar
 
 from tandem.base.netlink import message, messages
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
+
+T = TypeVar("T")
 
 End = tuple[str, int]
 """Address and port."""
@@ -37,6 +39,8 @@ _ERROR, _DONE = 2, 3
 _LISTEN, _TIME_WAIT = 10, 6
 _CONNECTED: Final = 0xFFF & ~(1 << _LISTEN | 1 << _TIME_WAIT)
 """Every state but those two (linux/tcp_states.h): one bit for each."""
+_OPEN: Final = 1 << 1 | 1 << 8
+"""ESTABLISHED and CLOSE_WAIT: this end has not said that it is over."""
 _GONE: Final = frozenset({0, errno.ENOENT, errno.ESTALE, errno.EOPNOTSUPP})
 """Done; ended by itself; another socket by now; a kernel that cannot."""
 _ID: Final = slice(4, 52)
@@ -48,8 +52,22 @@ def abort(netns: str, pairs: Collection[Pair]) -> None:
     if not pairs:
         return
     wanted = {_ends(own, other) for own, other in pairs}
+    _inside(netns, lambda: _abort(_CONNECTED, lambda found: found[:36] in wanted))
+
+
+def has_open(netns: str) -> bool:
+    """Whether the namespace has a TCP connection that its own end has not closed; raises DriverError."""
+    return _inside(netns, lambda: any(_each(_OPEN)))
+
+
+def abort_open(netns: str) -> None:
+    """Close all of those; raises DriverError."""
+    _inside(netns, lambda: _abort(_OPEN, lambda _: True))
+
+
+def _inside(netns: str, work: Callable[[], T]) -> T:
     try:
-        in_netns(netns, lambda: _abort(wanted))
+        return in_netns(netns, work)
     except OSError as err:
         raise DriverError(f"sockets of {netns}: {err.strerror}") from err
 
@@ -60,15 +78,26 @@ def _ends(own: End, other: End) -> bytes:
     return struct.pack(">HH16s16s", own[1], other[1], *addresses)
 
 
-def _abort(wanted: Collection[bytes]) -> None:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as sock:
+def _abort(states: int, doomed: Callable[[bytes], bool]) -> None:
+    found = [one for one in _each(states) if doomed(one[1])]
+    with _diag() as sock:
+        for family, one in found:
+            sock.send(_request(_DESTROY, _REQUEST_ACK, family, one, states))
+            for kind, body in messages(sock.recv(4096)):
+                _check(kind, body)
+
+
+def _each(states: int) -> Iterator[tuple[int, bytes]]:
+    """Family and sockid of each connection in one of these states."""
+    with _diag() as sock:
         for family in (socket.AF_INET, socket.AF_INET6):
-            sock.send(_request(_FIND, _REQUEST_DUMP, family, bytes(48)))
-            doomed = [found for found in _found(sock) if found[:36] in wanted]
-            for one in doomed:
-                sock.send(_request(_DESTROY, _REQUEST_ACK, family, one))
-                for kind, body in messages(sock.recv(4096)):
-                    _check(kind, body)
+            sock.send(_request(_FIND, _REQUEST_DUMP, family, bytes(48), states))
+            for one in _found(sock):
+                yield family, one
+
+
+def _diag() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG)
 
 
 def _found(sock: socket.socket) -> Iterator[bytes]:
@@ -87,7 +116,7 @@ def _check(kind: int, body: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def _request(kind: int, flags: int, family: int, sockid: bytes) -> bytes:
+def _request(kind: int, flags: int, family: int, sockid: bytes, states: int) -> bytes:
     """A struct inet_diag_req_v2 about TCP."""
-    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _CONNECTED) + sockid
+    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, states) + sockid
     return message(kind, flags, body)
