@@ -108,6 +108,11 @@ class FastLab(Lab):
         assert found, line
         return int(found[1])
 
+    def settle(self, port: int) -> None:
+        """What a second does: connection tracking knows the connection as established, and no packet need tell it."""
+        kind = "ipv6" if ":" in self.tracked(port)[0].split("src=")[1].split()[0] else "ipv4"
+        self.run(self.node, f"conntrack -U -f {kind} -p tcp --sport {port} --state ESTABLISHED")
+
     def shell(self, pod_: core.Pod, commands: str) -> str:
         """Output of commands in a pod."""
         return self.within(self.netns_of(pod_), commands)
