@@ -78,7 +78,9 @@ def node_named(run_dir: RunDir, name: str) -> NodeDir:
     nodes = {node.root.name: node for node in run_dir.nodes()}
     if not nodes:
         raise CommandError(f"no tandem is running in {run_dir.root}: start one with `tandem up`")
-    if name not in nodes and (name or len(nodes) > 1):
+    if not name and len(nodes) > 1:
+        raise CommandError(f"several nodes run here: say which by --node, {' or '.join(nodes)}", status=2)
+    if name and name not in nodes:
         raise CommandError(f"--node {name}: choose one of {', '.join(nodes)}", status=2)
     return nodes[name or next(iter(nodes))]
 

@@ -57,7 +57,9 @@ def test_status_without_an_agent_exits_with_1(made: RunDir, capsys: pytest.Captu
 def test_a_node_must_be_named_where_there_are_several(made: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
     made.node("node-2").root.mkdir()
     assert run(["cni", "status"]) == 2
-    assert "choose one of node-1, node-2" in capsys.readouterr().err
+    assert "several nodes run here: say which by --node, node-1 or node-2" in capsys.readouterr().err
+    assert run(["cni", "status", "--node", "node-9"]) == 2
+    assert "--node node-9: choose one of node-1, node-2" in capsys.readouterr().err
 
 
 def test_without_a_running_tandem_it_says_what_to_do(
