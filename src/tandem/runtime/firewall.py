@@ -45,6 +45,7 @@ class FirewallLoop:
         self._firewall = firewall
         self._clock = clock
         self._state: object = None
+        self._seen: NodeView | None = None
         self._wanted: tuple[Openings, tuple[str, ...]] | None = None
         self._looked = self._spared = float("-inf")
         self._opened: frozenset[str] = frozenset()
@@ -64,8 +65,9 @@ class FirewallLoop:
 
     async def _due(self, view: NodeView) -> bool:
         now = asyncio.get_running_loop().time()
-        if (compile_openings(view), view.node.prefixes) != self._wanted:
+        if not _alike(self._seen, view) and (compile_openings(view), view.node.prefixes) != self._wanted:
             return True
+        self._seen = view
         if now < self._spared:
             return False
         past = now - self._looked
@@ -123,6 +125,13 @@ class FirewallLoop:
         """Of rules that others took out, in the form of `Drift.status`."""
         newest = [{"time": rfc3339(time), "by": "", "pid": 0, "what": [what]} for time, what in self._lost]
         return {"found": self._found, "repaired": self._found, "newest": newest}
+
+
+def _alike(before: NodeView | None, now: NodeView) -> bool:
+    """Whether nothing can be wanted otherwise: parts of views that are the same objects are unchanged."""
+    return before is not None and all(
+        getattr(before, part) is getattr(now, part) for part in ("node", "nodes", "config")
+    )
 
 
 def _dropping(table: Filter, openings: Openings, prefixes: tuple[str, ...]) -> Iterator[str]:

@@ -14,9 +14,16 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from tandem.base.problems import DriverError
+from tandem.drivers.firewall.chains import changes
+from tandem.drivers.firewall.real import Iptables
+from tandem.state.firewall import Accept
 from tandem.state.ownership import LINK_ALIAS, NETNS_PREFIX
 from tandem.workloads import netns
+
+log = structlog.get_logger()
 
 NETWORK: Final = IPv4Network("198.18.116.0/24")
 """From the range for tests between networks (RFC 2544), so that no network in use is hidden."""
@@ -27,6 +34,10 @@ GATEWAY: Final = str(next(NETWORK.hosts()))
 BRIDGE: Final = "tandem-ul"
 _LINK: Final = "tdul"
 _TABLE: Final = "tandem-underlay"
+_BY_BRIDGE: Final = (
+    Accept(matches=("-i", BRIDGE), why="what nodes of this machine send"),
+    Accept(matches=("-o", BRIDGE), why="what is for nodes of this machine"),
+)
 _FIRST: Final = 11
 """The number of the first node in both networks."""
 _NETNS: Final = Path("/run/netns")
@@ -111,6 +122,18 @@ def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
         f' ip6 saddr {NETWORK6} oifname != "{BRIDGE}" masquerade\n }}\n }}\n'
     )
     _run(["nft", "-f", "-"], stdin=rules)
+    for line in _open(_BY_BRIDGE):
+        log.info("underlay", opened=line)
+
+
+def _open(wanted: tuple[Accept, ...]) -> list[str]:
+    """Let nodes through a chain FORWARD of others, as each node does for its pods; which were changed."""
+    firewall, changed = Iptables(), []
+    for table in firewall.read().tables:
+        if text := changes(table, wanted):
+            firewall.change(table, text)
+            changed.append(table.shown)
+    return changed
 
 
 def _give(version: int, number: int, dev: str) -> str:
@@ -130,6 +153,10 @@ def remove(run_dir: Path) -> list[str]:
         removed.append(f"table inet {_TABLE}")
     # A namespace takes its links with it, but some time after it was deleted: they are removed before.
     removed += [f"link {link}" for link in (BRIDGE, *_links()) if _quiet(["ip", "link", "delete", link])]
+    try:
+        removed += [f"rules of {chain}" for chain in _open(())]
+    except DriverError as err:
+        removed.append(f"left: rules in chains of others: {err}")
     return removed + [f"namespace {p.name}" for p in _spaces() if netns.remove(p)]
 
 

@@ -34,6 +34,7 @@ def _build_and_remove(run_dir: str) -> dict[str, object]:
 
     root = Path(run_dir)
     Path("/run/netns").mkdir()
+    subprocess.run(["iptables-nft", "-P", "FORWARD", "DROP"], check=True)  # as Docker leaves it
     before = picture(root)
     places = underlay.seats(("node-1", "node-2"), (4, 6))
     underlay.build(places, root)
@@ -46,6 +47,7 @@ def _build_and_remove(run_dir: str) -> dict[str, object]:
     ]
     forwards = [Path(f"/proc/sys/net/{s}").read_text() for s in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
     existed = underlay.exists()
+    chain = subprocess.run(["iptables-nft", "-S", "FORWARD"], check=True, capture_output=True, text=True).stdout
     removed = underlay.remove(root)
     (root / "ip_forward").unlink()
     (root / "ip6_forward").unlink()
@@ -54,6 +56,7 @@ def _build_and_remove(run_dir: str) -> dict[str, object]:
         "reached": reached,
         "forwards": forwards,
         "existed": existed,
+        "let": [line.partition(" -m ")[0] for line in chain.splitlines()],
         "removed": removed,
         "left": [line for line in after if "mounts" not in line],
         "again": underlay.remove(root),
@@ -74,12 +77,18 @@ def test_nodes_reach_each_other_and_the_machine(told: Any) -> None:
 
 
 @pytest.mark.root
+def test_beside_docker_nodes_are_let_through(told: Any) -> None:
+    assert told["let"] == ["-P FORWARD DROP", "-A FORWARD -i tandem-ul", "-A FORWARD -o tandem-ul"]
+
+
+@pytest.mark.root
 def test_removing_leaves_the_kernel_as_it_was(told: Any) -> None:
     assert told["removed"] == [
         "table inet tandem-underlay",
         "link tandem-ul",
         "link tdul0",
         "link tdul1",
+        "rules of chain FORWARD of iptables-nft",
         "namespace tandem-node-1",
         "namespace tandem-node-2",
     ]
