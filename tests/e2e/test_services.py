@@ -131,6 +131,33 @@ def test_a_port_that_the_service_does_not_have_is_refused(world: Lab) -> None:
     assert refused.status == 7
 
 
+def test_the_last_endpoint_serves_until_it_ends_and_one_that_is_ready_takes_over(world: Lab) -> None:
+    """KEP-1669: a pod that was told to end and goes on is better than none, and worse than any other."""
+    patient = web("patient")
+    stays = (
+        "import runpy, signal; signal.signal(15, lambda *_: None); runpy.run_path('/app/web.py', run_name='__main__')"
+    )
+    patient["command"] = ["/usr/bin/python3", "-c", stays]
+    going = pod("shop", "patient", patient, terminationGracePeriodSeconds=60)
+    world.apply(going, service("shop", "patient"))
+
+    def answers() -> str:
+        return world.curl("shop", "caller", "http://patient/").out
+
+    def conditions_of() -> list[dict[str, bool]]:
+        slices = world.get("shop", "endpointslices")["items"]
+        return [e["conditions"] for s in slices if s["metadata"]["name"].startswith("patient-") for e in s["endpoints"]]
+
+    world.tandem("delete", "pod", "patient", "-n", "shop", "--no-wait", status=0)
+    until(conditions_of, [{"ready": False, "serving": True, "terminating": True}].__eq__)
+    assert answers().endswith("200")
+    world.apply(pod("shop", "other", web("other"), labels={"app": "patient"}))
+    until(answers, lambda text: "other" in text)
+    assert all("other" in answers() for _ in range(8))
+    assert len(conditions_of()) == 2
+    world.tandem("delete", "pod", "patient", "other", "-n", "shop", "--grace-period", "0", status=0)
+
+
 def test_the_address_is_given_back_with_the_service(world: Lab) -> None:
     shown = ("ip", "-o", "address", "show", "dev", "out0")
     assert "198.51.100.65/32" in world.run(*shown).out

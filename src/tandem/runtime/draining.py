@@ -29,7 +29,7 @@ class Draining:
         """Pods that terminate and are not known to be drained."""
         self._endpoints: Mapping[str, Endpoints] = Table()
         self._used: Counter[str] = Counter()
-        """In how many places of the Endpoints an address is."""
+        """In how many places of the Endpoints an address is that is ready: who serves last does so to its end."""
 
     def note(self, earlier: World, world: World, endpoints: Mapping[str, Endpoints]) -> None:
         """Go on from a World to the next one, of which nodes were sent these Endpoints."""
@@ -39,14 +39,18 @@ class Draining:
                 self._leaving[key] = pod
         before, self._endpoints = self._endpoints, endpoints
         for old, new in changes(before, endpoints).values():
-            self._used.update(e.address for e in (new.endpoints if new is not None else ()))
-            for endpoint in old.endpoints if old is not None else ():
-                self._used[endpoint.address] -= 1
-                if not self._used[endpoint.address]:
-                    del self._used[endpoint.address]
+            self._used.update(_ready(new))
+            for address in _ready(old):
+                self._used[address] -= 1
+                if not self._used[address]:
+                    del self._used[address]
 
     def drained(self, ledger: Ledger) -> list[core.Pod]:
         """Those whose addresses are in no Endpoints, which every connected node has in force as they are."""
         gone = [pod for _, pod in sorted(self._leaving.items()) if not any(a in self._used for a in pod.addresses)]
         up = (node for node in ledger.nodes if ledger.connected(node))
         return gone if gone and all(ledger.has_all(node, wire.URLS[Endpoints]) for node in up) else []
+
+
+def _ready(endpoints: Endpoints | None) -> list[str]:
+    return [e.address for e in endpoints.endpoints if e.ready] if endpoints is not None else []

@@ -237,7 +237,6 @@ class PodWorker:
             started_at=self._started_at,
             sandbox=self._sandbox or all_ended(mine),
             problem=self._problem,
-            terminating=self._stopping.is_set() or self._pod.terminating,
         )
 
     def _tell_failure(self, err: Exception) -> None:

@@ -58,7 +58,6 @@ class PodState:
     sandbox: bool = False
     problem: tuple[str, str] = ("", "")
     """Reason and message of what keeps the sandbox from being made."""
-    terminating: bool = False
 
 
 def pod_status(pod: core.Pod, state: PodState, *, now: float) -> dict[str, Any]:
@@ -113,8 +112,6 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
     why = ("", "")
     if phase == "Succeeded":
         why = ("PodCompleted", "")
-    elif state.terminating:
-        why = ("PodTerminating", "the pod is being deleted")
     elif state.problem[0] == INTERNAL_ERROR:  # nobody looks after the pod now
         why = state.problem
     elif unready:
@@ -177,7 +174,7 @@ def _container(c: ContainerState, state: PodState) -> dict[str, Any]:
         "imageID": "",
         "state": now,
         "lastState": _ended(c.last, "") if c.last is not None else {},
-        "ready": c.ready and not state.terminating,
+        "ready": c.ready,
         "started": c.started,
         "restartCount": c.restarts,
     } | _given(containerID=c.identity)

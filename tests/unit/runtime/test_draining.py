@@ -55,6 +55,19 @@ def test_a_pod_is_drained_when_no_endpoint_has_its_address_and_every_node_knows(
     assert draining.drained(book) == []
 
 
+def test_the_last_one_that_serves_is_drained_since_nobody_can_take_its_place() -> None:
+    draining, book, goes = Draining(), Ledger(), leaving("b", "10.0.0.2")
+    world, serving = World.of([WEB, goes]), pod("b", ip="10.0.0.2")
+    draining.note(World(), world, endpoints(serving))
+    assert draining.drained(book) == []
+    found = endpoints(serving)["default/web"]
+    last = replace(found, endpoints=tuple(replace(e, ready=False) for e in found.endpoints))
+    draining.note(world, world, Table({"default/web": last}))
+    assert draining.drained(book) == [goes]
+    draining.note(world, world, endpoints())
+    assert draining.drained(book) == [goes]
+
+
 def test_an_address_in_two_services_is_used_until_both_are_without_it() -> None:
     draining, book, goes, other = Draining(), Ledger(), leaving("b", "10.0.0.2"), service("other")
     world, serving = World.of([WEB, other, goes]), pod("b", ip="10.0.0.2")

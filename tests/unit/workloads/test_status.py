@@ -71,9 +71,11 @@ def test_a_container_whose_probe_fails_is_named_with_what_the_probe_said() -> No
     assert "message" not in condition(status(replace(failing, ready=True)), "Ready")
 
 
-def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
-    found = status(RUNNING, terminating=True)
-    assert condition(found, "Ready")["reason"] == "PodTerminating"
+def test_a_container_that_has_ended_is_not_ready_whatever_it_was() -> None:
+    found = status(
+        ContainerState(name="a", ended=Ended(exit_code=0, reason="Completed", started_at=1.0, finished_at=2.0))
+    )
+    assert condition(found, "Ready")["status"] == "False"
     assert found["containerStatuses"][0]["ready"] is False
 
 
