@@ -67,9 +67,8 @@ def test_beside_docker_pods_reach_each_other_and_the_world_until_down(world: Lab
     until(lambda: ours(world, firewall), bool)
     assert reached(world, "http://two/")
     assert reached(world, f"http://{OUTSIDE}/")
-    (node,) = world.status()["nodes"]
-    assert node["network"]["opened"] == [f"chain FORWARD of {firewall}"]
-    assert node["problems"] == []
+    until(lambda: world.status()["nodes"][0]["network"]["opened"], [f"chain FORWARD of {firewall}"].__eq__)
+    assert problems(world) == ""
     assert f"pods are let through chain FORWARD of {firewall}" in world.tandem("status").out
 
     chains(world, firewall, "-F FORWARD", "-A FORWARD -j DOCKER-USER", "-A FORWARD -i br-9 -j ACCEPT")  # Docker again
