@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,27 @@ def codes(world: Lab, namespace: str, number: int, *options: str, path: str = "/
     out = [part for _ in urls for part in ("-o", "/dev/null")]
     ran = world.inside(namespace, "caller", "curl", "-sS", "-w", "%{http_code} ", *options, *out, *urls)
     return ran.out.split()
+
+
+GATEWAY_API = "gateway.networking.k8s.io"
+SECOND = pod("shop", "orders-2", web("orders-2"), labels={"app": "orders"}, serviceAccountName="orders")
+
+
+def edge(world: Lab, *more: dict[str, Any]) -> str:
+    """A gateway before orders; its address."""
+    listeners = [{"name": "http", "port": 80, "protocol": "HTTP"}]
+    to = [{"backendRefs": [{"name": "orders", "port": 80}]}]
+    world.apply(
+        made(f"{GATEWAY_API}/v1", "Gateway", "edge", gatewayClassName="tandem", listeners=listeners),
+        made(f"{GATEWAY_API}/v1", "HTTPRoute", "outside", parentRefs=[{"name": "edge"}], rules=to),
+        *more,
+    )
+    (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
+    return str(address)
+
+
+def made(api: str, kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
 
 
 def flows(world: Lab, *options: str) -> list[dict[str, Any]]:
@@ -124,20 +146,9 @@ def test_trouble_on_purpose_is_made_at_a_route_and_ends_with_its_policy(world: L
 
 
 def test_a_gateway_counts_what_comes_in_and_makes_trouble_too(world: Lab) -> None:
-    group, listeners = "gateway.networking.k8s.io", [{"name": "http", "port": 80, "protocol": "HTTP"}]
     few = [{"requests": 3, "unit": "Hour"}]
-    target = {"group": group, "kind": "Gateway", "name": "edge", "sectionName": "http"}
-    to = [{"backendRefs": [{"name": "orders", "port": 80}]}]
-
-    def made(api: str, kind: str, name: str, **spec: Any) -> dict[str, Any]:
-        return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
-
-    world.apply(
-        made(f"{group}/v1", "Gateway", "edge", gatewayClassName="tandem", listeners=listeners),
-        made(f"{group}/v1", "HTTPRoute", "outside", parentRefs=[{"name": "edge"}], rules=to),
-        made("tandem.io/v1", "RateLimit", "edge", targetRefs=[target], limits=few),
-    )
-    (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
+    target = {"group": GATEWAY_API, "kind": "Gateway", "name": "edge", "sectionName": "http"}
+    address = edge(world, made("tandem.io/v1", "RateLimit", "edge", targetRefs=[target], limits=few))
 
     def status(path: str) -> str:
         url = f"http://{address}{path}"
@@ -161,10 +172,7 @@ def test_counters_of_the_example_count_for_all_pods_together(world: Lab) -> None
     """Two pods of orders, two counters, one Redis that only the counters reach; a counter that ends loses nothing."""
     program = str(Path(sys.prefix) / "bin" / "tandem-counter")
     world.delete("ratelimit", "orders-of-users", "-n", "shop")
-    world.apply(
-        *yaml.safe_load_all(COUNTER.read_text().replace("/usr/local/bin/tandem-counter", program)),
-        pod("shop", "orders-2", web("orders-2"), labels={"app": "orders"}, serviceAccountName="orders"),
-    )
+    world.apply(*yaml.safe_load_all(COUNTER.read_text().replace("/usr/local/bin/tandem-counter", program)), SECOND)
     world.settled()
 
     until(lambda: ancestor(world, "orders-of-all").get("Programmed"), lambda status: status == "True", world.logs)
@@ -188,9 +196,10 @@ def test_sessions_of_a_service_hold_for_callers_inside_and_outside(
     world: Lab, example: Path, kind: str, name: str
 ) -> None:
     """Without its cookie requests go round; with it they stay. The route at the gateway says nothing of sessions."""
-    world.delete("ratelimit", "orders-of-all", "-n", "shop", "--ignore-not-found")
-    world.apply(*yaml.safe_load_all(example.read_text()))
-    (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
+    for limit in ("orders", "orders-of-users", "orders-of-all"):
+        world.delete("ratelimit", limit, "-n", "shop", "--ignore-not-found")
+    address = edge(world, SECOND, *yaml.safe_load_all(example.read_text()))
+    world.settled()
     curl = ("curl", "-s", "-m", "5", "-i")
 
     def inside(*options: str) -> str:
@@ -203,11 +212,14 @@ def test_sessions_of_a_service_hold_for_callers_inside_and_outside(
         found = re.search(r'"name": "([^"]*)"', text)
         return found[1] if found else text
 
+    def eight(ask: Callable[[], str]) -> set[str]:
+        return {answered(ask()) for _ in range(8)}
+
     for ask in (inside, outside):
         given = until(ask, lambda text: f"set-cookie: {name}=" in text, world.logs)
         cookie = re.search(rf"set-cookie: ({name}=[^;\s]*)", given)
         assert cookie is not None
-        assert {answered(ask()) for _ in range(6)} == {"orders", "orders-2"}
+        until(partial(eight, ask), lambda seen: seen == {"orders", "orders-2"}, world.logs)
         assert {answered(ask("-b", cookie[1])) for _ in range(6)} == {answered(given)}
     (told,) = world.get("shop", kind, "orders")["status"]["ancestors"]
     assert {c["type"]: c["status"] for c in told["conditions"]} == {"Accepted": "True", "Programmed": "True"}
