@@ -14,6 +14,9 @@ Raw = dict[str, Any]
 FIRST: Final = 16
 """Automatic addresses begin here, or in a small network at its quarter; those below are for whoever asks for one."""
 _OF_A_TYPE: Final = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
+_OUTWARD: Final = frozenset(
+    {"externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerClass"}
+)
 HEADLESS: Final = "None"
 
 
@@ -25,6 +28,29 @@ def used(specs: Iterable[Raw]) -> frozenset[str]:
     """The addresses that these Service specs hold."""
     found = {a for s in specs for a in (s.get("clusterIP"), *(s.get("clusterIPs") or ()))}
     return frozenset(a for a in found if a and a != HEADLESS)
+
+
+def renamed(body: Any, old: Raw) -> Any:
+    """An update that makes a Service of another type an ExternalName, without what its type had brought with it.
+
+    Clients send that back as they were given it; what they have changed stays, and is looked at as in any other update
+    (Kubernetes: dropTypeDependentFields).
+    """
+    spec, before = body.get("spec") if isinstance(body, dict) else None, old["spec"]
+    if not isinstance(spec, dict) or spec.get("type") != "ExternalName" or before.get("type") == "ExternalName":
+        return body
+    brought = _OF_A_TYPE | _OUTWARD
+    kept = {k: v for k, v in spec.items() if k not in brought or v != before.get(k)}
+    if isinstance(spec.get("ports"), list):
+        held = {p["nodePort"] for p in before.get("ports") or () if p.get("nodePort")}
+        kept["ports"] = [_unheld(p, held) for p in spec["ports"]]
+    return {**body, "spec": kept}
+
+
+def _unheld(port: Any, held: set[int]) -> Any:
+    if not isinstance(port, dict) or port.get("nodePort") not in held:
+        return port
+    return {k: v for k, v in port.items() if k != "nodePort"}
 
 
 def with_address(

@@ -102,6 +102,8 @@ class Verbs:
     def update(self, where: Where, body: Raw, *, dry_run: bool = False) -> Record:
         """The object replaced (its status only, for the status subresource); an equal one changes nothing."""
         kind, old = where.kind, self.current(where)
+        if kind.kind == "Service" and where.subresource != "status":
+            body = services.renamed(body, old.raw)
         raw = self._accept(where, body)
         self._check_version(old, raw["metadata"])
         if where.subresource == "status":

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tandem.apiserver.services import AddressError, used, with_address
+from tandem.apiserver.services import AddressError, renamed, used, with_address
 from tandem.cluster.networks import ServiceNetwork
 
 NONE: frozenset[str] = frozenset()
@@ -52,6 +52,21 @@ def test_an_external_name_has_no_address() -> None:
         "type": "ExternalName",
         "externalName": "a.b",
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "old"),
+    [
+        ({"spec": {"type": "ClusterIP", "clusterIP": "10.96.0.16"}}, {"clusterIP": "10.96.0.16"}),
+        ({"spec": {"type": "ExternalName", "clusterIP": "10.96.0.17"}}, {"clusterIP": "10.96.0.16"}),
+        ({"spec": {"type": "ExternalName", "clusterIP": "x"}}, {"type": "ExternalName", "clusterIP": "x"}),
+        ({"spec": {"type": "ExternalName", "ports": [7, {"port": 80, "nodePort": 30001}]}}, {}),
+        ({"spec": 7}, {}),
+        (7, {}),
+    ],
+)
+def test_what_was_changed_and_what_is_no_change_of_type_stays(body: Any, old: dict[str, Any]) -> None:
+    assert renamed(body, {"spec": old}) == body
 
 
 def dual(spec: dict[str, Any], old: dict[str, Any] | None = None, *taken: str) -> dict[str, Any]:

@@ -186,6 +186,24 @@ def test_a_dry_run_does_everything_and_keeps_nothing(verbs: Verbs) -> None:
     assert verbs.store.version == version
 
 
+def test_a_service_that_becomes_a_name_gives_up_what_its_type_had_brought(verbs: Verbs) -> None:
+    spec: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 80}]}
+    made = verbs.create(at("Service"), {"kind": "Service", "metadata": {"name": "web"}, "spec": spec})
+    given = copy.deepcopy(made.raw)
+    assert given["spec"]["ports"][0]["nodePort"]
+    given["spec"] |= {"type": "ExternalName", "externalName": "a.test"}
+    with refused(422):
+        verbs.update(at("Service", "web"), {**given, "spec": {**given["spec"], "clusterIP": "10.96.9.9"}})
+    named = verbs.update(at("Service", "web"), given).raw["spec"]
+    assert named.keys() == {"type", "externalName", "ports", "internalTrafficPolicy", "sessionAffinity"}
+    assert "nodePort" not in named["ports"][0]
+    back = verbs.patch(at("Service", "web"), {"spec": {"type": "NodePort", "externalName": None}}, STRATEGIC).raw[
+        "spec"
+    ]
+    assert back["clusterIP"]
+    assert back["ports"][0]["nodePort"]
+
+
 def test_services_get_addresses_and_keep_them(verbs: Verbs) -> None:
     body = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
     made = verbs.create(at("Service"), body)
