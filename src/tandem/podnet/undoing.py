@@ -21,7 +21,6 @@ from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver
 from tandem.ipam.journal import Attachment, Journal, Phase
 from tandem.podnet.chained import Chained
-from tandem.podnet.hangup import hang_up
 from tandem.podnet.leaving import Detaches, Leaving, take_away
 from tandem.podnet.parting import Parting
 from tandem.state.links import HostSide, LinkOptions, PodLink
@@ -59,8 +58,6 @@ class Undoing:
 
     async def leave(self, attachment: Attachment) -> None:
         """The end of an attachment: the runtime waits for what others could notice; a second DEL waits for all."""
-        if attachment.phase is Phase.READY:
-            await hang_up(attachment.pin or attachment.netns)
         if self.leaving is None or attachment.phase is not Phase.READY:
             await self.one(attachment)
             return

@@ -154,10 +154,10 @@ class KernelLoop:
             self._untold = before, view
 
     async def _hang_up(self, view: NodeView) -> None:
-        """Pods that are known no more are closed: whoever talks with them hears of it while the kernel lets it pass."""
+        """Meshed pods that are known no more are closed: whoever talks with them hears of it while it still can."""
         gone, come = changes(self._view.pods, view.pods) if self._view is not None else ((), ())
         stay = {pod.container_id for pod in come}  # as something else than before
-        await cut_short([pod.netns for pod in gone if pod.container_id not in stay])
+        await cut_short([one.netns for one in gone if one.pod.meshed and one.container_id not in stay])
 
     async def _parts(self, delta: Delta) -> tuple[Delta, ...]:
         """One transaction; several where it is large and nobody meets a verdict that is neither old nor new."""

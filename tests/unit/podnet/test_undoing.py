@@ -11,7 +11,6 @@ import pytest
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.journal import Phase
-from tandem.podnet import undoing
 from unit.podnet.playground import CONFIG, KEY, NETNS, STEPS, Playground, fail, request, run
 
 
@@ -200,20 +199,3 @@ def test_gc_goes_on_after_a_failure_and_reports_it() -> None:
         assert [a.container_id for a in ground.journal.all()] == ["c1"]
 
     run(play)
-
-
-def test_a_pods_connections_end_while_its_link_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[str] = []
-
-    async def play(ground: Playground) -> None:
-        async def hang_up(netns: str) -> None:
-            heard.append(netns)
-            assert not ground.links.calls.count("cut")
-
-        monkeypatch.setattr(undoing, "hang_up", hang_up)
-        await ground.add()
-        await ground.delete()
-        await ground.delete()
-
-    assert run(play).is_clean()
-    assert len(heard) == 1

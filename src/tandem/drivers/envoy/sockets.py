@@ -55,11 +55,6 @@ def abort(netns: str, pairs: Collection[Pair]) -> None:
     _inside(netns, lambda: _abort(_CONNECTED, lambda found: found[:36] in wanted))
 
 
-def has_open(netns: str) -> bool:
-    """Whether the namespace has a TCP connection that its own end has not closed; raises DriverError."""
-    return _inside(netns, lambda: any(_each(_OPEN)))
-
-
 def abort_open(netns: str) -> None:
     """Close all of those; raises DriverError."""
     _inside(netns, lambda: _abort(_OPEN, lambda _: True))
