@@ -115,6 +115,25 @@ class Drift:
         }
 
 
+class PutBack:
+    """What others changed and was put back at once, and by whom nobody tells: the newest of it, in words."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changes: deque[tuple[float, Change]] = deque(maxlen=TOLD)
+        self._found = 0
+
+    def note(self, what: str) -> None:
+        """One more, now."""
+        self._changes.append((self._clock.now(), Change(things=(what,))))
+        self._found += 1
+
+    def status(self) -> Mapping[str, Any]:
+        """In the form of `Drift.status`."""
+        newest = [told(time, change) for time, change in self._changes]
+        return {"found": self._found, "repaired": self._found, "newest": newest}
+
+
 def told(time: float, change: Change) -> dict[str, Any]:
     """A change as status tells of it."""
     return {"time": rfc3339(time), "by": change.process, "pid": change.pid, "what": list(change.things)}

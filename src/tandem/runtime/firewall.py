@@ -8,20 +8,19 @@ it: a pod that starts beside Docker is let through a second later at most.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import structlog
 
-from tandem.base.clock import Clock, rfc3339
+from tandem.base.clock import Clock
 from tandem.base.problems import DriverError
 from tandem.compile.firewall import compile_openings
 from tandem.drivers.firewall.chains import FORWARD, Filter, changes, closes, opened, place, remedy
 from tandem.drivers.firewall.port import Firewall
 from tandem.drivers.nft.barriers import HOOKS, barriers
 from tandem.ir.node import NodeView
-from tandem.runtime.drift import TOLD
+from tandem.runtime.drift import PutBack
 from tandem.runtime.views import Views
 from tandem.state.firewall import Openings
 
@@ -43,7 +42,6 @@ class FirewallLoop:
 
     def __init__(self, firewall: Firewall, clock: Clock) -> None:
         self._firewall = firewall
-        self._clock = clock
         self._state: object = None
         self._seen: NodeView | None = None
         self._wanted: tuple[Openings, tuple[str, ...]] | None = None
@@ -52,8 +50,7 @@ class FirewallLoop:
         """Chains with rules of ours, by name."""
         self._told: tuple[str, ...] = ()
         self._legacy = False
-        self._lost: deque[tuple[float, str]] = deque(maxlen=TOLD)
-        self._found = 0
+        self._lost = PutBack(clock)
 
     async def run(self, views: Views) -> None:
         """Until cancelled; what was let through stays so, as everything of ours does."""
@@ -107,8 +104,7 @@ class FirewallLoop:
         """Rules that were there at the last look and are not any more were taken out by somebody."""
         if table.shown in self._opened and place(table) is not None:
             log.warning("rules taken out by others, and put back", chain=table.shown)
-            self._lost.append((self._clock.now(), f"rules of {table.shown} removed"))
-            self._found += 1
+            self._lost.note(f"rules of {table.shown} removed")
         else:
             log.info("chain of others", chain=table.shown, opened=place(table) is not None)
 
@@ -123,8 +119,7 @@ class FirewallLoop:
 
     def status(self) -> Mapping[str, Any]:
         """Of rules that others took out, in the form of `Drift.status`."""
-        newest = [{"time": rfc3339(time), "by": "", "pid": 0, "what": [what]} for time, what in self._lost]
-        return {"found": self._found, "repaired": self._found, "newest": newest}
+        return self._lost.status()
 
 
 def _alike(before: NodeView | None, now: NodeView) -> bool:

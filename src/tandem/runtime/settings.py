@@ -7,19 +7,18 @@ Before each change the value as it was is kept for `tandem down` (`sysctls.py`).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 
-from tandem.base.clock import Clock, rfc3339
+from tandem.base.clock import Clock
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.drivers.link.port import LinkDriver
 from tandem.runtime import sysctls
-from tandem.runtime.drift import TOLD
+from tandem.runtime.drift import PutBack
 
 log = structlog.get_logger()
 
@@ -37,7 +36,6 @@ class NodeSettings:
     def __init__(self, links: LinkDriver, node: NodeDir, clock: Clock, again: Callable[[], None]) -> None:
         self._links = links
         self._node = node
-        self._clock = clock
         self._again = again
         self._forwards_ipv6 = False
         self._unset: tuple[str, ...] = ()
@@ -45,8 +43,7 @@ class NodeSettings:
         self._outward: tuple[str, ...] = ()
         self._looked = float("-inf")
         self._met = False
-        self._changed: deque[tuple[float, str]] = deque(maxlen=TOLD)
-        self._found = 0
+        self._changed = PutBack(clock)
 
     async def set(self, wanted: Mapping[str, str]) -> None:
         """Remember what was, and set; raises DriverError."""
@@ -104,8 +101,7 @@ class NodeSettings:
             log.info("links that lead to others forward", settings=sorted(off))
             return
         log.error("settings changed by others, and set again", settings=sorted(off))
-        self._changed.append((self._clock.now(), ", ".join(f"setting {name} changed" for name in sorted(off))))
-        self._found += 1
+        self._changed.note(", ".join(f"setting {name} changed" for name in sorted(off)))
 
     def problems(self) -> tuple[str, ...]:
         """Why settings are not as they should be."""
@@ -113,5 +109,4 @@ class NodeSettings:
 
     def status(self) -> Mapping[str, Any]:
         """Of what others changed, in the form of `Drift.status`."""
-        newest = [{"time": rfc3339(time), "by": "", "pid": 0, "what": [what]} for time, what in self._changed]
-        return {"found": self._found, "repaired": self._found, "newest": newest}
+        return self._changed.status()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from meshbuild import attached, view
-from tandem.base.clock import FixedClock
+from tandem.base.clock import FixedClock, SystemClock
 from tandem.base.problems import DriverError
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.shut import compile_shut
@@ -16,7 +16,7 @@ from tandem.drivers.nft.fake import FakeNft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.watch import Change, FakeWatch
 from tandem.runtime import drift, enforce
-from tandem.runtime.drift import Drift
+from tandem.runtime.drift import Drift, PutBack
 from unit.runtime.looping import beside
 from unit.runtime.test_enforce import Kernel, at, numbered, outcome_of, with_kernel
 
@@ -176,3 +176,14 @@ def test_a_table_of_an_earlier_agent_stays_in_force_when_the_kernel_refuses_the_
             running.cancel()
 
     asyncio.run(play())
+
+
+def test_what_was_put_back_is_told_with_its_number_and_the_newest_of_it() -> None:
+    kept = PutBack(SystemClock())
+    assert kept.status() == {"found": 0, "repaired": 0, "newest": []}
+    for number in range(12):
+        kept.note(f"setting {number} changed")
+    told = kept.status()
+    assert (told["found"], told["repaired"]) == (12, 12)
+    assert [one["what"] for one in told["newest"]] == [[f"setting {number} changed"] for number in range(2, 12)]
+    assert {(one["by"], one["pid"]) for one in told["newest"]} == {("", 0)}

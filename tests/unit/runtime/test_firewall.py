@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import msgspec
 import pytest
 
+from looping import Step, play
 from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock
 from tandem.base.problems import DriverError
@@ -38,19 +38,8 @@ class Watched:
     def ours(self) -> int:
         return sum("tandem:" in line for line in self.fake.lines.get(self.key, ()))
 
-    def play(self, *steps: tuple[Callable[[], object], Callable[[], object]]) -> None:
-        """Each step does something, and then something holds."""
-
-        async def scene() -> None:
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self.loop.run(self.views))
-                for does, holds in steps:
-                    does()
-                    while not holds():  # noqa: ASYNC110 - what holds is told by no event
-                        await asyncio.sleep(0.005)
-                running.cancel()
-
-        asyncio.run(scene())
+    def play(self, *steps: Step) -> None:
+        play(lambda: self.loop.run(self.views), *steps)
 
 
 def nothing() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from looping import Step, play
 from tandem.base.clock import SystemClock
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
@@ -33,17 +34,8 @@ class Node:
     def _more(self) -> None:
         self.again += 1
 
-    def play(self, *steps: tuple[Callable[[], object], Callable[[], object]]) -> None:
-        async def scene() -> None:
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self.settings.run())
-                for does, holds in steps:
-                    does()
-                    while not holds():  # noqa: ASYNC110 - what holds is told by no event
-                        await asyncio.sleep(0.005)
-                running.cancel()
-
-        asyncio.run(scene())
+    def play(self, *steps: Step) -> None:
+        play(self.settings.run, *steps)
 
     def set(self, name: str, value: str) -> None:
         self.links.sysctls[name] = value

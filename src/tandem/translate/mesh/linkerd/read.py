@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from tandem.translate.mesh.linkerd.defaults import ANNOTATION, AUDIT, SOURCES, D
 from tandem.translate.mesh.linkerd.limits import read_server_limits
 from tandem.translate.mesh.linkerd.required import REQUIRING, Required, required_of
 from tandem.translate.mesh.linkerd.routes import RequestsOf, read_routes
+
+T = TypeVar("T")
 
 HTTP: Final = frozenset({"HTTP/1", "HTTP/2", "gRPC"})
 BYTES: Final = frozenset({"opaque", "TLS"})
@@ -86,21 +88,22 @@ class ServerReader:
 
     def defaults(self) -> Iterator[tuple[str, Default]]:
         """Of namespaces that have one."""
-        for namespace in self._world.sorted(Namespace):
-            value = namespace.metadata.annotations.get(ANNOTATION)
-            if value is not None:
-                default, mistake = default_of(namespace, value)
-                self.problems += mistake
-                yield namespace.metadata.name, default
+        return self._said(ANNOTATION, default_of)
 
     def required(self) -> Iterator[tuple[str, Required]]:
         """Of namespaces of which ports ask for an identity."""
+        return self._said(REQUIRING, required_of)
+
+    def _said(
+        self, annotation: str, read: Callable[[Object, str], tuple[T, tuple[Problem, ...]]]
+    ) -> Iterator[tuple[str, T]]:
+        """What an annotation of namespaces says, of those that have it."""
         for namespace in self._world.sorted(Namespace):
-            value = namespace.metadata.annotations.get(REQUIRING)
+            value = namespace.metadata.annotations.get(annotation)
             if value is not None:
-                required, mistakes = required_of(namespace, value)
+                found, mistakes = read(namespace, value)
                 self.problems += mistakes
-                yield namespace.metadata.name, required
+                yield namespace.metadata.name, found
 
     def read(self, server: Server) -> Iterator[ReadServer]:
         """The Server; nothing of one that is not for pods."""
