@@ -18,6 +18,7 @@ from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link.port import NetnsError
 from tandem.state.foreign import UNTOUCHED
+from tandem.state.ownership import LOCAL_MARKS
 
 WANTED = compile_redirection("eth0", ("10.88.0.2", "fd00::2"))
 
@@ -72,7 +73,7 @@ def test_the_nodes_own_addresses_are_known(case: Case) -> None:
 
 def test_what_is_prepared_is_whole_and_preparing_twice_is_fine(case: Case) -> None:
     async def book(driver: ForeignDriver) -> None:
-        assert len(await driver.check(case.pod, WANTED)) >= len(WANTED.marks)
+        assert len(await driver.check(case.pod, WANTED)) >= len(LOCAL_MARKS)
         for _ in range(2):
             await driver.prepare(case.pod, WANTED)
             assert await driver.check(case.pod, WANTED) == ()
@@ -82,12 +83,12 @@ def test_what_is_prepared_is_whole_and_preparing_twice_is_fine(case: Case) -> No
 
 def test_restoring_is_fine_twice_without_anything_and_without_a_namespace(case: Case) -> None:
     async def book(driver: ForeignDriver) -> None:
-        await driver.restore(case.pod, WANTED, UNTOUCHED)
+        await driver.restore(case.pod, UNTOUCHED)
         await driver.prepare(case.pod, WANTED)
         for _ in range(2):
-            await driver.restore(case.pod, WANTED, UNTOUCHED)
-        assert len(await driver.check(case.pod, WANTED)) >= len(WANTED.marks)
-        await driver.restore("/nowhere", WANTED, UNTOUCHED)
+            await driver.restore(case.pod, UNTOUCHED)
+        assert len(await driver.check(case.pod, WANTED)) >= len(LOCAL_MARKS)
+        await driver.restore("/nowhere", UNTOUCHED)
 
     case.play(book)
 
@@ -130,7 +131,7 @@ def test_a_namespace_is_afterwards_as_it_was(filtering: str) -> None:
             in_netns(
                 pod, lambda: subprocess.run(["nft", "add table inet tandem; add table inet tandem-policy"], check=True)
             )
-            await driver.restore(pod, WANTED, seen.before)
+            await driver.restore(pod, seen.before)
 
         asyncio.run(book())
         assert picture(pod) == before

@@ -19,6 +19,7 @@ from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.real import KernelLinks
 from tandem.state.links import HostSide, LinkOptions, NodeNet, PodLink, Shaping
+from tandem.state.ownership import LOCAL_MARKS
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
 C1, C2 = ContainerId("c1"), ContainerId("c2")
@@ -170,6 +171,29 @@ def test_remove_leaves_nothing_and_can_be_repeated(case: Case) -> None:
         await driver.create(link(), case.pods[0])
         await driver.open(link(), case.pods[0])
         assert await driver.check(link(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+@pytest.mark.parametrize("end", ["remove", "cut"])
+def test_what_a_captured_pod_needs_comes_when_asked_for_can_be_repeated_and_goes_with_the_link(
+    case: Case, end: str
+) -> None:
+    plain = link(C1, "10.244.0.5", "fd00:10:244::5")
+    wanted = replace(plain, captured=True)
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(plain, case.pods[0])
+        await driver.open(plain, case.pods[0])
+        assert len(await driver.check(wanted, case.pods[0])) == 2 * (len(LOCAL_MARKS) + 1)
+        for _ in range(2):
+            await driver.capture(case.pods[0], wanted.versions)
+            assert await driver.check(wanted, case.pods[0]) == ()
+        await (driver.remove if end == "remove" else driver.cut)(wanted, case.pods[0])
+        await driver.create(replace(plain, container_id=C2, host_ifname="td0123456789a"), case.pods[0])
+        assert len([s for s in await driver.check(wanted, case.pods[0]) if "in table" in s or "to table" in s]) == 6
+        with pytest.raises(NetnsError):
+            await driver.capture("/no/such", wanted.versions)
 
     case.play(book)
 

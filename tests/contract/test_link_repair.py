@@ -20,8 +20,9 @@ from tandem.state.links import HostSide, LinkOptions, Shaping
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
 OPTIONS = LinkOptions(shaping=Shaping(ingress_rate=8_000_000, egress_rate=16_000_000))
-LINK = compile_pod_link(
-    ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=HOST, options=OPTIONS
+LINK = replace(
+    compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=HOST, options=OPTIONS),
+    captured=True,
 )
 CHANGES = (
     "ip address flush dev eth0",

@@ -68,6 +68,10 @@ class AnyPod:
         del attachment
         await self._stall.at("attached")
 
+    def captured(self, container_id: ContainerId) -> bool:
+        del container_id
+        return False
+
     def renewed(self, attachment: Attachment) -> None:
         del attachment
 

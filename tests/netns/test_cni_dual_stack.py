@@ -20,8 +20,6 @@ DAMAGE = {
     "address del {six}/128 dev eth0": "lacks the address",
     "-6 route del default": "lacks the default route by fe80::1",
     "-6 neigh del fe80::1 dev eth0": "lacks the permanent neighbour fe80::1",
-    "-6 rule del fwmark 0x53b lookup 116": "lacks the IPv6 rule",
-    "-6 route del local default dev lo table 116": "lacks the IPv6 route 'local",
 }
 AT_NODE = {
     "-6 route del {six} dev {host}": "lacks the route to {six}",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
     own = attachment(
         "web", web, await driver.pin(ContainerId("c-web"), web), addresses=("10.244.0.2", "fd00:10:244::2")
     )
-    link = link_of(msgspec.structs.replace(own, mtu=HOST.mtu), HOST)
+    link = replace(link_of(msgspec.structs.replace(own, mtu=HOST.mtu), HOST), captured=True)
     own = msgspec.structs.replace(own, mac=link.mac, host_ifname=link.host_ifname, mtu=link.mtu)
     await driver.create(link, web)
     await driver.open(link, web)
@@ -135,7 +135,9 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
     await foreign.prepare(theirs.pin, compile_redirection("eth0", ("10.88.0.2",)))
     for one in (own, theirs):
         journal.add(one)
-    mending = Mending(journal, driver, foreign, Turns(), host=lambda: HOST, renewed=lambda _: None)
+    mending = Mending(
+        journal, driver, foreign, Turns(), host=lambda: HOST, captured=lambda _: True, renewed=lambda _: None
+    )
     names = {own.pin: "default/web", theirs.pin: "default/behind"}
     watch = KernelPodLinksWatch(GATEWAYS.values(), node="/proc/thread-self/ns/net")
     fast_path = KernelFastPath()

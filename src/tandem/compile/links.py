@@ -6,7 +6,6 @@ MAC addresses are digests, so each end knows the other's before either exists.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from tandem.base.addresses import FAMILIES, family
 from tandem.base.ids import ContainerId
@@ -19,9 +18,7 @@ from tandem.compile.fabric.segment import segment_device
 from tandem.ir.node import NodeView, bridged_pods
 from tandem.state.devices import Neighbour
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
-from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
-
-LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
+from tandem.state.ownership import LINK_ALIAS
 
 
 def compile_pod_link(
@@ -39,8 +36,6 @@ def compile_pod_link(
         host_mac=mac_address(f"host/{container_id}/{ifname}"),
         mtu=host.mtu,
         hops=tuple(_hop(version, host) for version in FAMILIES if version in set(map(family, addresses))),
-        local_marks=LOCAL_MARKS,
-        local_table=POD_ROUTE_TABLE,
         shaping=options.shaping,
         from_loopback=options.from_loopback,
         segment=host.segment,

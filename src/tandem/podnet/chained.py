@@ -118,8 +118,7 @@ class Chained:
             self._journal.update(attachment)
         await self._node.detached(attachment)
         if attachment.foreign is not None:
-            wanted = compile_redirection(attachment.ifname)
-            await self._foreign.restore(attachment.pin or attachment.netns, wanted, attachment.foreign.before)
+            await self._foreign.restore(attachment.pin or attachment.netns, attachment.foreign.before)
         await self._links.unpin(attachment.container_id)
         self._journal.remove(attachment.key)
 
@@ -131,7 +130,7 @@ class Chained:
         wanted = identity(request.netns)
         is_anothers = wanted and any(identity(other.pin) == wanted for other in self._journal.all())
         if request.netns and not is_anothers:
-            await self._foreign.restore(request.netns, compile_redirection(request.ifname), UNTOUCHED)
+            await self._foreign.restore(request.netns, UNTOUCHED)
         await self._links.unpin(request.container_id)
 
     async def check(self, request: Request, attachment: Attachment) -> tuple[str, ...]:

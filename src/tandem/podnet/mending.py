@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -23,13 +24,13 @@ from tandem.drivers.link.port import LinkDriver
 from tandem.ipam.journal import Attachment, Journal, Key, Phase
 from tandem.podnet.turns import Turns
 from tandem.podnet.undoing import link_of
-from tandem.state.links import HostSide
+from tandem.state.links import HostSide, PodLink
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Mending:
-    """One per node; `host`: the node's side today; `renewed` is told of each attachment that is another now."""
+    """One per node; `host`: the node's side today; `captured`: what is so; `renewed` is told of what is another now."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Mending:
         turns: Turns,
         *,
         host: Callable[[], HostSide],
+        captured: Callable[[ContainerId], bool],
         renewed: Callable[[Attachment], None],
     ) -> None:
         self._journal = journal
@@ -46,6 +48,7 @@ class Mending:
         self._foreign = foreign
         self._turns = turns
         self._host = host
+        self._captured = captured
         self._renewed = renewed
         self.fresh: set[Key] = set()
         """Attached, and not looked at since."""
@@ -65,7 +68,7 @@ class Mending:
         if attachment.key not in self.fresh:
             return attachment
         self.fresh.discard(attachment.key)
-        link, netns = link_of(attachment, self._host()), attachment.pin or attachment.netns
+        link, netns = self.link(attachment), attachment.pin or attachment.netns
         differs = await self._links.check(link, netns)
         found = await self._links.hardware(link, netns) if differs else None
         if found is None:
@@ -79,7 +82,7 @@ class Mending:
         if taken != attachment:
             self._journal.update(taken)
             self._renewed(taken)
-        await self._links.repair(link_of(taken, self._host()), netns)
+        await self._links.repair(self.link(taken), netns)
         what = "container %s: changed by a later plugin of its chain, MAC address %s, MTU %d: %s"
         _log.info(what, taken.container_id, taken.mac, taken.mtu, "; ".join(differs))
         return taken
@@ -93,9 +96,13 @@ class Mending:
                 if attachment.foreign is not None:
                     wanted = compile_redirection(attachment.ifname, attachment.pod_addresses)
                     await self._foreign.prepare(netns, wanted)
-                elif await self._links.repair(link_of(attachment, self._host()), netns):
+                elif await self._links.repair(self.link(attachment), netns):
                     anew.append(attachment.host_ifname)
         return tuple(anew)
+
+    def link(self, attachment: Attachment) -> PodLink:
+        """As it should be today: in the mesh, with what capture needs."""
+        return replace(link_of(attachment, self._host()), captured=self._captured(attachment.container_id))
 
     def _whole(self, container_id: ContainerId) -> tuple[Attachment, ...]:
         """What ADD has made and no DEL has begun to take away."""
@@ -104,5 +111,5 @@ class Mending:
     async def _differences(self, attachment: Attachment) -> tuple[str, ...]:
         netns = attachment.pin or attachment.netns
         if attachment.foreign is None:
-            return await self._links.check(link_of(attachment, self._host()), netns)
+            return await self._links.check(self.link(attachment), netns)
         return await self._foreign.check(netns, compile_redirection(attachment.ifname, attachment.pod_addresses))

@@ -41,7 +41,7 @@ from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
 from tandem.podnet.spool import Queued, Spool
 from tandem.podnet.turns import Turns
-from tandem.podnet.undoing import Undoing, link_of
+from tandem.podnet.undoing import Undoing
 from tandem.podnet.wishes import Wishes, wishes
 from tandem.state.links import HostSide, LinkOptions, PodLink
 
@@ -64,6 +64,9 @@ class Node(Protocol):
 
     async def attached(self, attachment: Attachment) -> None:
         """Returns when kernel policy and Envoy listeners of this attachment are in force."""
+
+    def captured(self, container_id: ContainerId) -> bool:
+        """Whether its traffic is turned to Envoy."""
 
     def renewed(self, attachment: Attachment) -> None:
         """From now on it is this one."""
@@ -135,7 +138,9 @@ class Verbs:
         behind = self._chained, Parting(journal, self._chained, self._turns)
         self.undoing = Undoing(journal, links, node, behind, host=self._host)
         """How attachments end; with `undoing.leaving`, in the background."""
-        self.mending = Mending(journal, links, foreign, self._turns, host=self._host, renewed=node.renewed)
+        self.mending = Mending(
+            journal, links, foreign, self._turns, host=self._host, captured=node.captured, renewed=node.renewed
+        )
         """How they are kept whole."""
 
     async def run(self, request: Request) -> dict[str, Any] | None:
@@ -394,7 +399,7 @@ class Verbs:
                 found = await self._chained.check(request, attachment)
             else:
                 attachment = await self.mending.settled(attachment)
-                link = link_of(attachment, self._host())
+                link = self.mending.link(attachment)
                 found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
             found += await self._node.check(attachment)
         if found:

@@ -20,7 +20,7 @@ from tandem.base.addresses import IPV6
 from tandem.base.cell import any_newer
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
-from tandem.base.ids import NodeName, PodUid
+from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.memory import spare_collector
 from tandem.base.paths import NodeDir
 from tandem.base.secret import Secret
@@ -114,8 +114,7 @@ class Agent:
 
     def __init__(self, node: NodeName, directory: NodeDir, control_socket: Path, *, limits: Limits = LIMITS) -> None:
         self._node, self._limits = node, limits
-        self._dir = directory
-        self._slice = Slice(node)
+        self._dir, self._slice = directory, Slice(node)
         self._clock = SystemClock()
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
@@ -151,9 +150,8 @@ class Agent:
         self._secrets, self._certificates = secret_sources(
             self._sign, self._ask_certificates, partial(self._xds.publish_type, ENVOY, SECRET), self._clock
         )
-        self._proxy = EnvoyLoop(
-            ENVOY, self._xds, Captures(Libnftables, self._pod_drift), beside=lambda: self._secrets.bundle
-        )
+        self._captures = Captures(Libnftables, self._pod_drift, self._links.capture)
+        self._proxy = EnvoyLoop(ENVOY, self._xds, self._captures, beside=lambda: self._secrets.bundle)
         self._holder = Holder(
             self._slice,
             self._journal,
@@ -296,6 +294,10 @@ class Agent:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
         await self._admission.own(attachment, pod, number)
+
+    def captured(self, container_id: ContainerId) -> bool:
+        """Whether its traffic is turned to Envoy."""
+        return container_id in self._captures
 
     def renewed(self, attachment: Attachment) -> None:
         """It has another MAC address or MTU."""

@@ -13,7 +13,6 @@ from contextlib import suppress
 from tandem.base import processes
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
-from tandem.compile.foreign import compile_redirection
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.dns import wildcards
 from tandem.drivers.envoy import handover
@@ -93,9 +92,8 @@ def _release_foreign(node: NodeDir) -> Iterator[str]:
     for attachment in found:
         if attachment.foreign is not None:
             where = attachment.pin or attachment.netns
-            wanted = compile_redirection(attachment.ifname)
             try:
-                asyncio.run(KernelForeign().restore(where, wanted, attachment.foreign.before))
+                asyncio.run(KernelForeign().restore(where, attachment.foreign.before))
                 yield f"taken out of container {attachment.container_id}, which keeps its own network"
             except DriverError as err:
                 yield f"left: container {attachment.container_id}: {err}"
@@ -107,7 +105,7 @@ def _release_lost() -> Iterator[str]:
         return
     for path in spaces_with_ours():
         try:
-            asyncio.run(KernelForeign().restore(path, compile_redirection(""), UNTOUCHED))
+            asyncio.run(KernelForeign().restore(path, UNTOUCHED))
             yield f"taken out of the namespace {path}, settings there were lost with the journal"
         except DriverError as err:
             yield f"left: namespace {path}: {err}"

@@ -12,14 +12,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirection:
-    """What transparent capture needs beside its table: marked packets are delivered inside the pod."""
+    """What transparent capture needs beside its table: packets with LOCAL_MARKS are delivered inside the pod."""
 
     ifname: str
     versions: tuple[int, ...]
     """Families of the pod's addresses, 4 before 6."""
-    marks: tuple[int, ...]
-    """Firewall marks whose packets are delivered inside the pod, whatever their destination."""
-    table: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodLink:
-    """One pod interface with both its ends, and the routing rules that transparent capture needs inside the pod."""
+    """One pod interface with both its ends, and whether the pod has the routing rules of transparent capture."""
 
     container_id: ContainerId
     ifname: str
@@ -68,9 +68,8 @@ class PodLink:
     mtu: int
     hops: tuple[Hop, ...]
     """One for each family of the addresses."""
-    local_marks: tuple[int, ...]
-    """Firewall marks whose packets are delivered inside the pod, whatever their destination."""
-    local_table: int
+    captured: bool = False
+    """Packets with LOCAL_MARKS are delivered inside the pod, whatever their destination: so Envoy gets them."""
     shaping: Shaping = UNSHAPED
     from_loopback: bool = False
     """The node's 127.0.0.1 may be translated towards this link (host ports): replies may return to it."""

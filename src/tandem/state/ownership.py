@@ -83,5 +83,6 @@ ENDED_BY_DESTINATION: Final = 1 << 29
 TPROXY_MARK: Final = 0x53B
 """Set on packets that a pod's namespace hands to Envoy's transparent inbound socket."""
 
+LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
 POD_ROUTE_TABLE: Final = 116
-"""In a pod: `local default dev lo`, looked up for INBOUND_MARK and TPROXY_MARK."""
+"""In a pod of the mesh: `local default dev lo`, looked up for LOCAL_MARKS."""

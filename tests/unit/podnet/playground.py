@@ -49,6 +49,8 @@ class RecordingNode:
         """What peers know."""
         self.failures: dict[str, DriverError] = {}
         self.damage: list[str] = []
+        self.turned: set[ContainerId] = set()
+        """Whose traffic goes to Envoy."""
         self.troubles: list[str] = []
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
@@ -67,6 +69,9 @@ class RecordingNode:
     async def attached(self, attachment: Attachment) -> None:
         self._called("attached")
         self.in_force[attachment.container_id] = attachment
+
+    def captured(self, container_id: ContainerId) -> bool:
+        return container_id in self.turned
 
     def renewed(self, attachment: Attachment) -> None:
         self.in_force[attachment.container_id] = attachment

@@ -100,7 +100,7 @@ def test_behind_another_plugin_only_what_is_ours_is_put_back() -> None:
         ground.foreign.spaces[NETNS].interfaces["eth0"] = frozenset()
         found = await ground.verbs.mending.look(C1)
         assert found
-        assert all("to table" in sentence for sentence in found)
+        assert all(" table 116" in sentence for sentence in found)
         assert await ground.verbs.mending.mend(C1) == ()
         assert await ground.verbs.mending.look(C1) == ()
         assert ground.foreign.spaces[NETNS].interfaces["eth0"] == frozenset()
@@ -156,5 +156,23 @@ def test_after_a_restart_a_change_is_one_by_others() -> None:
         ground.restart()
         changed(ground, mac=TUNED, mtu=1400)
         assert "eth0 has MAC address" in (await ground.verbs.mending.look(C1) or ("",))[0]
+
+    run(play)
+
+
+def test_in_the_mesh_what_capture_needs_is_looked_at_and_put_back() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        await ground.check(result)
+        ground.node.turned.add(C1)
+        assert await ground.code("CHECK", config=CONFIG | {"prevResult": result}) == 103
+        found = await ground.verbs.mending.look(C1)
+        assert found
+        assert all(" table 116" in sentence for sentence in found)
+        await ground.verbs.mending.mend(C1)
+        assert await ground.verbs.mending.look(C1) == ()
+        await ground.check(result)
+        await ground.delete()
+        assert ground.is_clean()
 
     run(play)

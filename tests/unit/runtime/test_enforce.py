@@ -287,11 +287,14 @@ class Mesh:
         self.tables: dict[str, Told] = {}
         self.watch = FakePodsWatch()
         self.drift = PodDrift(self.watch, FixedClock(), str.upper)
-        self.captures = Captures(self._table, self.drift)
+        self.captures = Captures(self._table, self.drift, self._deliver)
         self.beside: dict[tuple[str, str], str] = {}
         self.loop = EnvoyLoop("envoy", self.board, self.captures, beside=lambda: self.beside)
         self.views: Views = Cell(None)
         self.envoy = Envoy(self.board)
+
+    async def _deliver(self, netns: str, versions: tuple[int, ...]) -> None:
+        del netns, versions
 
     def _table(self, netns: str) -> Told:
         self.tables[netns] = Told(netns, self.log)

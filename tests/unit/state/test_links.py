@@ -42,8 +42,6 @@ def test_the_hop_of_an_address_is_that_of_its_family() -> None:
         host_mac="",
         mtu=1500,
         hops=hops,
-        local_marks=(),
-        local_table=116,
     )
     assert [link.hop_of(address).gateway for address in link.addresses] == ["a", "b"]
     assert link.versions == (4, 6)

@@ -2,7 +2,7 @@
 
 Outbound connections are redirected, inbound ones are handed over with their addresses as they are (TPROXY). Envoy's own
 packets carry marks and are not captured again. Envoy speaks to the application with the client's address; answers to
-that are turned back to Envoy by a routing rule on the same mark (installed at ADD, `state/ownership.py`).
+that are turned back to Envoy by a routing rule on the same mark (`drivers/link/messages.py`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tandem.base.problems import DriverError
-from tandem.drivers.foreign.port import ForeignDriver, lacking
+from tandem.drivers.foreign.port import ForeignDriver
+from tandem.drivers.link.plan import undelivered
 from tandem.drivers.link.port import NetnsError
 from tandem.state.foreign import UNTOUCHED, Before, Redirection, Seen
 
@@ -47,9 +48,9 @@ class FakeForeign(ForeignDriver):
         self._called("prepare")
         self._at(netns).prepared.add(wanted)
 
-    async def restore(self, netns: str, wanted: Redirection, before: Before) -> None:
+    async def restore(self, netns: str, before: Before) -> None:
         """Forget it."""
-        del before, wanted
+        del before
         self._called("restore")
         if netns in self.spaces:
             self.spaces[netns].prepared.clear()
@@ -59,7 +60,7 @@ class FakeForeign(ForeignDriver):
         self._called("check")
         if wanted in self._at(netns).prepared:
             return ()
-        return tuple(lacking(version, mark, wanted.table) for version in wanted.versions for mark in wanted.marks)
+        return undelivered(wanted.versions, frozenset(), frozenset())
 
     def _called(self, method: str) -> None:
         self.calls.append(method)

@@ -17,7 +17,6 @@ from tandem.drivers.link import read
 from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.nft.real import listing
 from tandem.state.nft import owns
-from tandem.state.ownership import POD_ROUTE_TABLE
 
 OWN: Final = "/proc/self/ns/net"
 
@@ -53,6 +52,6 @@ def _has_table(path: str) -> bool:
 def _has_rule() -> bool:
     sock = Rtnl()
     try:
-        return bool(read.marks(sock, POD_ROUTE_TABLE))
+        return bool(read.marks(sock))
     finally:
         sock.close()

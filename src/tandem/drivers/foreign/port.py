@@ -7,11 +7,6 @@ from typing import Protocol
 from tandem.state.foreign import Before, Redirection, Seen
 
 
-def lacking(version: int, mark: int, table: int) -> str:
-    """What `check` says of a rule that is missing."""
-    return f"the pod lacks the IPv{version} rule for mark {mark:#x} to table {table}"
-
-
 class ForeignDriver(Protocol):
     """Every method raises DriverError when the world refuses; NetnsError for a path that is no namespace of a pod."""
 
@@ -24,7 +19,7 @@ class ForeignDriver(Protocol):
     async def prepare(self, netns: str, wanted: Redirection) -> None:
         """Deliver marked packets inside; fine if that is done already."""
 
-    async def restore(self, netns: str, wanted: Redirection, before: Before) -> None:
+    async def restore(self, netns: str, before: Before) -> None:
         """Take out everything that is ours, tables as well, of both families, and set back what was changed.
 
         Fine if nothing is there, or the namespace is gone.

@@ -7,19 +7,20 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tandem.base.addresses import EVERYTHING
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
-from tandem.drivers.foreign.port import ForeignDriver, lacking
+from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link import read, rtnl
+from tandem.drivers.link.messages import local_delivery
 from tandem.drivers.link.netlink import Rtnl
+from tandem.drivers.link.plan import undelivered
 from tandem.drivers.link.port import NetnsError
-from tandem.drivers.link.rtnl import Message, RouteSpec
+from tandem.drivers.link.rtnl import Message
 from tandem.drivers.link.settings import NO_PATH_CHECK, unmet, write_settings
 from tandem.drivers.nft.real import Libnftables
 from tandem.state.foreign import Before, Redirection, Seen
@@ -51,10 +52,10 @@ class KernelForeign(ForeignDriver):
         """Deliver marked packets inside."""
         await self._inside(netns, lambda: _prepare(wanted))
 
-    async def restore(self, netns: str, wanted: Redirection, before: Before) -> None:
+    async def restore(self, netns: str, before: Before) -> None:
         """Take out everything that is ours."""
         with suppress(NetnsError):
-            await self._inside(netns, lambda: _restore(wanted, before))
+            await self._inside(netns, lambda: _restore(before))
 
     async def check(self, netns: str, wanted: Redirection) -> tuple[str, ...]:
         """What is missing."""
@@ -133,17 +134,17 @@ def _prepare(wanted: Redirection) -> None:
         write_settings(name, NO_PATH_CHECK)
     sock = Rtnl()
     try:
-        sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX), *_messages(wanted, wanted.versions, add=True)], ignore=THERE)
+        sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX), *local_delivery(wanted.versions, add=True)], ignore=THERE)
     finally:
         sock.close()
 
 
-def _restore(wanted: Redirection, before: Before) -> None:
+def _restore(before: Before) -> None:
     for table in TABLES:
         Libnftables(table=table).remove()
     sock = Rtnl()
     try:
-        sock.batch(_messages(wanted, rtnl.versions(), add=False), ignore=GONE)
+        sock.batch(local_delivery(rtnl.versions(), add=False), ignore=GONE)
         if not before.lo_up:
             sock.batch([rtnl.set_down(rtnl.LOOPBACK_INDEX)])
             sock.batch([_automatic_address()], ignore=GONE)
@@ -164,28 +165,7 @@ def _automatic_address() -> Message:
 def _check(wanted: Redirection) -> tuple[str, ...]:
     sock = Rtnl()
     try:
-        have = read.marks(sock, wanted.table)
-        local = read.local_defaults(sock, wanted.table)
+        found = undelivered(wanted.versions, read.marks(sock), read.local_defaults(sock))
     finally:
         sock.close()
-    found = [
-        lacking(version, mark, wanted.table)
-        for version in wanted.versions
-        for mark in wanted.marks
-        if (version, mark) not in have
-    ]
-    found += [
-        f"the pod lacks `local default dev lo` of IPv{version} in table {wanted.table}"
-        for version in wanted.versions
-        if version not in local
-    ]
     return (*found, *unmet(dict.fromkeys(_checked(wanted.ifname), NO_PATH_CHECK)))
-
-
-def _messages(wanted: Redirection, versions: Iterable[int], *, add: bool) -> list[Message]:
-    messages = []
-    for version in versions:
-        messages += [rtnl.mark_rule(mark, wanted.table, version=version, add=add) for mark in wanted.marks]
-        spec = RouteSpec(prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=wanted.table)
-        messages.append(rtnl.route(spec, add=add))
-    return messages

@@ -13,6 +13,7 @@ from tandem.drivers.link import kinds
 from tandem.drivers.link.plan import Actual, End, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.state.links import NodeNet, PodLink
+from tandem.state.ownership import LOCAL_MARKS
 
 
 @dataclass(slots=True)
@@ -94,11 +95,11 @@ class FakeLinks:
             raise DriverError(f"the bridge {link.bridge} is missing")
         if link.ifname in pod.ends or link.host_ifname in self.hosts:
             raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
-        if pod.marks and (holder := self._holder(link, pod)) is not None:
+        if any(end.routes for end in pod.ends.values()) and (holder := self._holder(link, pod)) is not None:
             raise LinkExistsError(f"the namespace at {netns} has an interface of container {holder} already")
         pod.ends[link.ifname] = _pod_end(link)
-        pod.marks = frozenset((version, mark) for version in link.versions for mark in link.local_marks)
-        pod.local_tables = frozenset(link.versions)
+        if link.captured:
+            _deliver(pod, link.versions)
         self.hosts[link.host_ifname] = (link, _host_end(link, up=False))
 
     async def open(self, link: PodLink, netns: str) -> None:
@@ -113,6 +114,11 @@ class FakeLinks:
             routes=frozenset((host_prefix(a), "", link.hop_of(a).source) for a in link.addresses),
         )
         self.hosts[link.host_ifname] = (link, end)
+
+    async def capture(self, netns: str, versions: tuple[int, ...]) -> None:
+        """Deliver marked packets inside."""
+        self._called("capture")
+        _deliver(self._at(netns), versions)
 
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`."""
@@ -130,7 +136,8 @@ class FakeLinks:
             for space in self.namespaces.values():
                 end = space.ends.get(link.ifname)
                 if end is not None and end.mac == link.mac:
-                    space.ends[link.host_ifname] = replace(space.ends.pop(link.ifname), up=False)
+                    space.ends[link.host_ifname] = replace(end, up=False, routes=frozenset())
+                    del space.ends[link.ifname]
         pod = self.namespaces.get(netns)
         if pod is not None:
             pod.marks, pod.local_tables = frozenset(), frozenset()
@@ -259,6 +266,11 @@ class FakeLinks:
                 if end is not None and end.mac == link.mac:
                     del pod.ends[link.ifname]
                 pod.ends.pop(host_ifname, None)
+
+
+def _deliver(pod: FakeNetns, versions: tuple[int, ...]) -> None:
+    pod.marks |= {(version, mark) for version in versions for mark in LOCAL_MARKS}
+    pod.local_tables |= set(versions)
 
 
 def _pod_end(link: PodLink) -> End:

@@ -10,6 +10,7 @@ from tandem.drivers.link.rtnl import Message, RouteSpec
 from tandem.drivers.link.shaping import token_bucket
 from tandem.state.devices import DeviceAddress
 from tandem.state.links import PodLink
+from tandem.state.ownership import LOCAL_MARKS, POD_ROUTE_TABLE
 
 
 def host_messages(link: PodLink, index: int) -> list[Message]:
@@ -39,7 +40,7 @@ def pod_messages(link: PodLink, index: int) -> list[Message]:
     limit = link.shaping
     if limit.egress_rate:
         messages.append(token_bucket(index, rate=limit.egress_rate, burst=limit.egress_burst, mtu=link.mtu))
-    return messages + local_delivery(link, link.versions, add=True)
+    return messages + (local_delivery(link.versions, add=True) if link.captured else [])
 
 
 def ingress_limit(link: PodLink, index: int) -> Message:
@@ -48,13 +49,17 @@ def ingress_limit(link: PodLink, index: int) -> Message:
     return token_bucket(index, rate=limit.ingress_rate, burst=limit.ingress_burst, mtu=link.mtu)
 
 
-def local_delivery(link: PodLink, versions: Iterable[int], *, add: bool) -> list[Message]:
-    """Rules and routes by which what Envoy marks stays in the pod, for each of these families."""
+def local_delivery(versions: Iterable[int], *, add: bool) -> list[Message]:
+    """Rules and routes by which what Envoy marks stays in the pod, for each of these families.
+
+    A namespace that has had a rule of its own looks up each route by way of them for ever after, and the way back of
+    what comes in as well: 3 us for a connection. So no pod outside the mesh gets one.
+    """
     messages = []
     for version in versions:
-        messages += [rtnl.mark_rule(m, link.local_table, version=version, add=add) for m in link.local_marks]
+        messages += [rtnl.mark_rule(mark, POD_ROUTE_TABLE, version=version, add=add) for mark in LOCAL_MARKS]
         spec = RouteSpec(
-            prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=link.local_table
+            prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=POD_ROUTE_TABLE
         )
         messages.append(rtnl.route(spec, add=add))
     return messages

@@ -10,7 +10,7 @@ from tandem.base.addresses import EVERYTHING, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.state.links import PodLink
-from tandem.state.ownership import LINK_ALIAS
+from tandem.state.ownership import LINK_ALIAS, LOCAL_MARKS, POD_ROUTE_TABLE
 
 LEAST_MTU_IPV6: Final = 1280
 """RFC 8200, 5: below it the kernel takes IPv6 off a link."""
@@ -81,18 +81,26 @@ def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
         found.append(f"interface {link.ifname} is missing in the pod")
         return tuple(found)
     found += _pod_end(link, actual.pod)
-    found += [
-        f"the pod lacks the IPv{version} rule for mark {mark:#x} to table {link.local_table}"
-        for version in link.versions
-        for mark in link.local_marks
-        if (version, mark) not in actual.marks
-    ]
-    found += [
-        f"the pod lacks the IPv{version} route 'local default dev lo' in table {link.local_table}"
-        for version in link.versions
-        if version not in actual.local_tables
-    ]
+    found += undelivered(link.versions, actual.marks, actual.local_tables) if link.captured else ()
     return (*found, *actual.unmet)
+
+
+def undelivered(
+    versions: tuple[int, ...], marks: frozenset[tuple[int, int]], tables: frozenset[int]
+) -> tuple[str, ...]:
+    """What local delivery of these families lacks; `marks` and `tables` as in Actual."""
+    rules = (
+        f"the pod lacks the IPv{version} rule for mark {mark:#x} to table {POD_ROUTE_TABLE}"
+        for version in versions
+        for mark in LOCAL_MARKS
+        if (version, mark) not in marks
+    )
+    routes = (
+        f"the pod lacks the IPv{version} route 'local default dev lo' in table {POD_ROUTE_TABLE}"
+        for version in versions
+        if version not in tables
+    )
+    return (*rules, *routes)
 
 
 def _host_end(link: PodLink, end: End) -> list[str]:

@@ -61,8 +61,11 @@ class LinkDriver(Protocol):
     async def open(self, link: PodLink, netns: str) -> None:
         """Bring the host end up with its neighbour entries and host routes; returns when both ends can transmit."""
 
+    async def capture(self, netns: str, versions: tuple[int, ...]) -> None:
+        """Deliver what has LOCAL_MARKS inside, whatever its destination, for these families; fine if that is done."""
+
     async def remove(self, link: PodLink, netns: str) -> None:
-        """Undo `create` and `open`, also when half done; fine if link or namespace are gone, or are another's."""
+        """Undo all of these, also when half done; fine if link or namespace are gone, or are another's."""
 
     async def cut(self, link: PodLink, netns: str) -> None:
         """Nothing can be sent or received any more, and the pod's interface name and rules are free, at once.

@@ -16,7 +16,7 @@ from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs
 from tandem.drivers.link.shaping import KIND, rate_of
-from tandem.state.ownership import BGP_PROTOCOL, ROUTE_PROTOCOL
+from tandem.state.ownership import BGP_PROTOCOL, POD_ROUTE_TABLE, ROUTE_PROTOCOL
 
 DEFAULT_MTU: Final = 1500
 _BETWEEN_NODES: Final = frozenset({ROUTE_PROTOCOL, BGP_PROTOCOL})
@@ -119,22 +119,28 @@ def end(sock: Rtnl, name: str) -> End | None:
     )
 
 
-def marks(sock: Rtnl, table: int) -> frozenset[tuple[int, int]]:
-    """(family, mark) of the rules that lead to `table`."""
+def marks(sock: Rtnl) -> frozenset[tuple[int, int]]:
+    """(family, mark) of the rules that lead to POD_ROUTE_TABLE."""
     return frozenset(
         (rtnl.VERSION[af], number_of(attrs, rtnl.FRA_FWMARK))
         for (af, *_), attrs in sock.dump(rtnl.GETRULE, rtnl.ROUTE)
-        if rtnl.FRA_FWMARK in attrs and number_of(attrs, rtnl.FRA_TABLE) == table
+        if rtnl.FRA_FWMARK in attrs and number_of(attrs, rtnl.FRA_TABLE) == POD_ROUTE_TABLE
     )
 
 
-def local_defaults(sock: Rtnl, table: int) -> frozenset[int]:
-    """Families in which `local default` is in `table`."""
+def local_defaults(sock: Rtnl) -> frozenset[int]:
+    """Families in which `local default` is in POD_ROUTE_TABLE."""
     return frozenset(
         rtnl.VERSION[af]
         for (af, bits, _, _, _, _, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
-        if kind == rtnl.RTN_LOCAL and not bits and number_of(attrs, rtnl.RTA_TABLE) == table
+        if kind == rtnl.RTN_LOCAL and not bits and number_of(attrs, rtnl.RTA_TABLE) == POD_ROUTE_TABLE
     )
+
+
+def has_routes_of_ours(sock: Rtnl) -> bool:
+    """Whether any route carries our protocol mark."""
+    routes = sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+    return any(protocol == ROUTE_PROTOCOL for (_, _, _, _, _, protocol, *_), _ in routes)
 
 
 def _prefixes(sock: Rtnl, index: int) -> frozenset[str]:

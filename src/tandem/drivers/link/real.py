@@ -94,6 +94,10 @@ class KernelLinks:
         """Bring the host end up with its neighbour entries and host routes; returns when both ends can transmit."""
         await self._run(lambda: self._open(link, netns))
 
+    async def capture(self, netns: str, versions: tuple[int, ...]) -> None:
+        """Deliver marked packets inside."""
+        await self._run(lambda: self._capture(netns, versions))
+
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`."""
         await self._run(lambda: self._remove(link, netns))
@@ -210,10 +214,10 @@ class KernelLinks:
             raise
 
     def _refuse_held(self, link: PodLink, path: str) -> None:
-        """A namespace has one link of ours; the calling thread is in it. Without our rules nobody has one there."""
+        """A namespace has one link of ours; the calling thread is in it. Without a route of ours there is none."""
         sock = Rtnl()
         try:
-            holder = self._holder(link, path) if read.marks(sock, link.local_table) else None
+            holder = self._holder(link, path) if read.has_routes_of_ours(sock) else None
         finally:
             sock.close()
         if holder is not None:
@@ -270,6 +274,15 @@ class KernelLinks:
             raise DriverError(f"host interface {link.host_ifname} is missing") from error
         node.batch(host_messages(link, index))
 
+    def _capture(self, path: str, versions: tuple[int, ...]) -> None:
+        self._node()
+        with netns.inside(path, home=self._home):
+            sock = Rtnl()
+            try:
+                sock.batch(local_delivery(versions, add=True), ignore=THERE)
+            finally:
+                sock.close()
+
     def _remove(self, link: PodLink, path: str) -> None:
         self._node()
         self._delete_links([link.host_ifname])
@@ -278,7 +291,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
+                sock.batch(local_delivery(rtnl.versions(), add=False), ignore=GONE)
             finally:
                 sock.close()
 
@@ -290,7 +303,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
+                sock.batch(local_delivery(rtnl.versions(), add=False), ignore=GONE)
                 if host and (index := _index_of(link.ifname)):
                     sock.batch([rtnl.set_down(index), rtnl.rename(index, link.host_ifname)])
             finally:
@@ -340,8 +353,8 @@ class KernelLinks:
             return Actual(
                 host=host,
                 pod=read.end(sock, link.ifname),
-                marks=read.marks(sock, link.local_table),
-                local_tables=read.local_defaults(sock, link.local_table),
+                marks=read.marks(sock) if link.captured else frozenset(),
+                local_tables=read.local_defaults(sock) if link.captured else frozenset(),
                 unmet=missed,
             )
         finally:

@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from netns.podlab import ip, lab
-from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.lost import spaces_with_ours
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.state.foreign import UNTOUCHED
@@ -23,5 +22,5 @@ def test_a_table_or_a_rule_of_ours_gives_a_namespace_away_until_it_is_restored()
         ip(rule, *["rule", "add", "fwmark", "0x53a", "lookup", "116"])
         assert {table, rule} <= set(spaces_with_ours())
         assert neither not in spaces_with_ours()
-        asyncio.run(KernelForeign().restore(table, compile_redirection(""), UNTOUCHED))
+        asyncio.run(KernelForeign().restore(table, UNTOUCHED))
         assert table not in spaces_with_ours()

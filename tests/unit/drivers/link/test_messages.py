@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.messages import host_messages, ingress_limit, local_delivery, pod_messages
 from tandem.drivers.link.rtnl import Message
 from tandem.state.links import HostSide, LinkOptions, PodLink, Shaping
+from tandem.state.ownership import LOCAL_MARKS
 
 
 def link(*addresses: str, shaping: Shaping | None = None) -> PodLink:
@@ -47,7 +50,12 @@ def test_a_limit_each_way_is_at_the_end_that_sends() -> None:
 
 
 def test_delivery_within_the_pod_is_taken_away_as_it_was_put() -> None:
-    one = link("10.244.0.2")
-    put, taken = (local_delivery(one, (4, 6), add=add) for add in (True, False))
+    put, taken = (local_delivery((4, 6), add=add) for add in (True, False))
     assert said(put) == said(taken)
-    assert len(put) == 2 * (len(one.local_marks) + 1)
+    assert len(put) == 2 * (len(LOCAL_MARKS) + 1)
+
+
+def test_only_a_pod_whose_traffic_is_captured_has_routing_rules() -> None:
+    plain, rules = link("10.244.0.2"), said(local_delivery((4,), add=True))
+    assert not [what for what in said(pod_messages(plain, 7)) if "rule" in what]
+    assert said(pod_messages(replace(plain, captured=True), 7)) == [*said(pod_messages(plain, 7)), *rules]

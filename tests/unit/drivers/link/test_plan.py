@@ -10,9 +10,10 @@ from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.plan import Actual, End, container_of, differences, owns
 from tandem.state.links import HostSide
+from tandem.state.ownership import LOCAL_MARKS
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
-LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
+LINK = replace(compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST), captured=True)
 HOST_END = End(
     mac=LINK.host_mac,
     mtu=1400,
@@ -29,12 +30,18 @@ POD_END = End(
     routes=frozenset({("0.0.0.0/0", "169.254.1.1", ""), ("169.254.1.1/32", "", "")}),
 )
 GOOD = Actual(
-    host=HOST_END, pod=POD_END, marks=frozenset((4, mark) for mark in LINK.local_marks), local_tables=frozenset({4})
+    host=HOST_END, pod=POD_END, marks=frozenset((4, mark) for mark in LOCAL_MARKS), local_tables=frozenset({4})
 )
 
 
 def test_a_link_as_it_should_be_has_no_differences() -> None:
     assert differences(LINK, GOOD) == ()
+
+
+def test_a_pod_outside_the_mesh_needs_no_rules() -> None:
+    bare = replace(GOOD, marks=frozenset(), local_tables=frozenset())
+    assert differences(replace(LINK, captured=False), bare) == ()
+    assert len(differences(LINK, bare)) == 3
 
 
 def test_what_others_added_is_no_difference() -> None:
@@ -64,7 +71,7 @@ def test_what_others_added_is_no_difference() -> None:
         ),
         (replace(GOOD, host=replace(HOST_END, routes=frozenset())), "the node lacks the route to 10.244.0.5"),
         (replace(GOOD, host=replace(HOST_END, neighbours=frozenset())), "lacks the permanent neighbour 10.244.0.5"),
-        (replace(GOOD, marks=frozenset({(4, LINK.local_marks[0])})), "the pod lacks the IPv4 rule for mark 0x53b"),
+        (replace(GOOD, marks=frozenset({(4, LOCAL_MARKS[0])})), "the pod lacks the IPv4 rule for mark 0x53b"),
         (
             replace(GOOD, local_tables=frozenset({6})),
             "the pod lacks the IPv4 route 'local default dev lo' in table 116",
@@ -78,7 +85,10 @@ def test_each_difference_is_one_sentence(actual: Actual, sentence: str) -> None:
 
 
 DUAL_HOST = replace(HOST, sources=("10.244.0.1", "fd00:10:244::1"))
-DUAL = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=DUAL_HOST)
+DUAL = replace(
+    compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=DUAL_HOST),
+    captured=True,
+)
 BOTH = Actual(
     host=replace(
         HOST_END,
@@ -91,7 +101,7 @@ BOTH = Actual(
         neighbours=POD_END.neighbours | {("fe80::1", DUAL.host_mac)},
         routes=POD_END.routes | {("::/0", "fe80::1", "")},
     ),
-    marks=frozenset((version, mark) for version in (4, 6) for mark in DUAL.local_marks),
+    marks=frozenset((version, mark) for version in (4, 6) for mark in LOCAL_MARKS),
     local_tables=frozenset({4, 6}),
 )
 

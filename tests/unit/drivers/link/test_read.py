@@ -8,6 +8,7 @@ from typing import cast
 
 from tandem.drivers.link import read, rtnl
 from tandem.drivers.link.netlink import Rtnl
+from tandem.state.ownership import ROUTE_PROTOCOL
 
 Objects = list[tuple[tuple[int, ...], dict[int, bytes]]]
 
@@ -95,13 +96,20 @@ def test_an_end_that_is_not_there_is_none() -> None:
     assert read.end(sock(GETLINK=[link(1, "lo")]), "eth0") is None
 
 
-def test_marks_and_local_tables_are_those_of_the_table_asked_for() -> None:
+def test_marks_and_local_tables_are_those_of_our_table() -> None:
     rules: Objects = [
         ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(7), rtnl.FRA_TABLE: rtnl.u32(116)}),
         ((2, 0, 0, 0, 9, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(8), rtnl.FRA_TABLE: rtnl.u32(9)}),
         ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_TABLE: rtnl.u32(116)}),
     ]
     local = route("0.0.0.0", 0, table=116, kind=rtnl.RTN_LOCAL, RTA_TABLE=rtnl.u32(116))
-    assert read.marks(sock(GETRULE=rules), 116) == {(4, 7)}
-    assert read.local_defaults(sock(GETROUTE=[local]), 116) == {4}
-    assert not read.local_defaults(sock(GETROUTE=[local]), 9)
+    elsewhere = route("0.0.0.0", 0, table=9, kind=rtnl.RTN_LOCAL, RTA_TABLE=rtnl.u32(9))
+    assert read.marks(sock(GETRULE=rules)) == {(4, 7)}
+    assert read.local_defaults(sock(GETROUTE=[local])) == {4}
+    assert not read.local_defaults(sock(GETROUTE=[elsewhere]))
+
+
+def test_a_route_of_ours_carries_our_protocol() -> None:
+    theirs, ours = (route("10.0.0.0", 8, protocol=p, RTA_OIF=rtnl.u32(3)) for p in (3, ROUTE_PROTOCOL))
+    assert read.has_routes_of_ours(sock(GETROUTE=[theirs, ours]))
+    assert not read.has_routes_of_ours(sock(GETROUTE=[theirs]))
