@@ -103,6 +103,8 @@ def test_a_second_driver_finds_what_the_first_left_and_takes_it_over_or_off(scen
     assert scene.change(second, (ONE,)) == Held(ends=frozenset({ONE}), links=frozenset({"tdone"}))
     third = scene.make()
     assert asyncio.run(third.read()) == Held(earlier=frozenset({"tdone"}))
+    assert not asyncio.run(third.apply(Delta(detach=("tdabsent",))))
+    assert asyncio.run(third.apply(Delta(detach=("tdone",)))), "a link goes on without"
     assert scene.change(third, ()) == Held()
     assert asyncio.run(scene.make().read()) == Held()
 

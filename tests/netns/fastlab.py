@@ -21,6 +21,7 @@ from tandem.base.netns import in_netns
 from tandem.compile.fastpath import compile_fast_path
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.bpf.plan import plan
+from tandem.drivers.bpf.port import Delta
 from tandem.drivers.bpf.real import KernelFastPath
 from tandem.drivers.nft.plan import plan as plan_nft
 from tandem.drivers.nft.real import Libnftables
@@ -77,14 +78,19 @@ class FastLab(Lab):
         self.nft.apply(plan_nft(self.nft.read(), compile_nft(self.view)))
         self.follow(self.fast)
 
-    def follow(self, driver: KernelFastPath) -> None:
-        """Make the fast path of a driver that of the view."""
+    def follow(self, driver: KernelFastPath) -> bool:
+        """Make the fast path of a driver that of the view; true if links go on without it."""
         wanted = compile_fast_path(self.view)
 
-        async def work() -> None:
-            await driver.apply(plan(await driver.read(), wanted))
+        async def work() -> bool:
+            return await driver.apply(plan(await driver.read(), wanted))
 
-        asyncio.run(work())
+        return asyncio.run(work())
+
+    def follow_anew(self) -> None:
+        """What is known of links is of before: put it again."""
+        ends = tuple(sorted(compile_fast_path(self.view)))
+        asyncio.run(self.fast.apply(Delta(put=ends)))
 
     def packets(self) -> int:
         return asyncio.run(self.fast.packets())

@@ -19,6 +19,7 @@ from tandem.base.netns import in_netns
 from tandem.drivers.bpf.port import Held
 from tandem.drivers.bpf.real import KernelFastPath
 from tandem.model.core import Pod
+from tandem.observe.conntrack import establish
 from tandem.runtime.established import end_denied
 from tandem.state.ownership import ENDED_BY_DESTINATION, ENDED_BY_SOURCE
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.root
 FAMILIES = ("10.244.0.2", "fd00:10:244::2")
 DENY = policy("deny-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[], policyTypes=["Ingress"])
 ALLOW = policy("allow-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[{}], policyTypes=["Ingress"])
-ACK, FIN_ACK = 0x10, 0x11
+SYN, ACK, FIN_ACK, SYN_ACK = 0x02, 0x10, 0x11, 0x12
 TRANSPARENT = 19
 """IP_TRANSPARENT of linux/in.h."""
 TAKE_OVER = (
@@ -141,11 +142,15 @@ def _send(lab: FastLab, sender: Pod, port: int, flags: int = ACK) -> None:
     if sender is WEB:
         addresses, ports = addresses[::-1], ports[::-1]
     header = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + b"".join(map(socket.inet_aton, addresses))
-    words = sum(struct.unpack("!10H", header))
-    checksum = struct.pack("!H", 0xFFFF & ~((words & 0xFFFF) + (words >> 16)))
     tcp = struct.pack("!HHIIBBHHH", *ports, 1, 1, 0x50, flags, 100, 0, 0)
+    sums = _checksum(header), _checksum(header[12:] + struct.pack("!HH", 6, len(tcp)) + tcp)
     with in_netns(f"/run/netns/{lab.netns_of(sender)}", _tap) as wire:
-        wire.send(ethernet + header[:10] + checksum + header[12:] + tcp)
+        wire.send(ethernet + header[:10] + sums[0] + header[12:] + tcp[:16] + sums[1] + tcp[18:])
+
+
+def _checksum(data: bytes) -> bytes:
+    words = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    return struct.pack("!H", 0xFFFF & ~((words & 0xFFFF) + (words >> 16)))
 
 
 @pytest.mark.parametrize("address", FAMILIES)
@@ -165,9 +170,9 @@ def test_all_but_the_beginning_goes_the_fast_path_and_what_has_ended_is_soon_for
     (line,) = lab.tracked(port)
     assert f" mark={ENDED_BY_SOURCE | ENDED_BY_DESTINATION} " in line
     assert lab.remaining(port) <= 10
-    assert lab.packets() - fast >= 202, "a confirmation, 200 of data, two ends"
-    # Two begin it; where this took more than a second, one of the client's puts the state right.
-    assert lab.through_the_node(WEB) + lab.through_the_node(CLIENT) in {slow + 2, slow + 3}
+    assert lab.packets() - fast >= 203, "an answer, its confirmation, 200 of data, two ends"
+    # One begins it; where this took more than a second, one of the client's puts the state right.
+    assert lab.through_the_node(WEB) + lab.through_the_node(CLIENT) in {slow + 1, slow + 2}
 
 
 @pytest.mark.parametrize("address", FAMILIES)
@@ -233,8 +238,7 @@ def test_an_end_that_is_sent_again_is_not_taken_for_the_other_ones(lab: FastLab)
 def test_the_state_of_what_lasts_is_put_right(lab: FastLab, address: str) -> None:
     with connection(lab, address) as (client, server):
         port, slow = client.getsockname()[1], lab.through_the_node(WEB)
-        while lab.remaining(port) > 432_000 - 2:
-            time.sleep(0.1)
+        _age(lab, port)
         talk(client, server)
         assert " ESTABLISHED " in lab.tracked(port)[0]
         assert lab.through_the_node(WEB) == slow + 1
@@ -242,12 +246,101 @@ def test_the_state_of_what_lasts_is_put_right(lab: FastLab, address: str) -> Non
         assert lab.through_the_node(WEB) == slow + 1
 
 
+@pytest.mark.parametrize("address", FAMILIES)
+def test_the_entry_that_lasts_is_judged_like_any_other(lab: FastLab, address: str) -> None:
+    lab.apply(ALLOW)
+    with connection(lab, address) as (client, server):
+        port, family = client.getsockname()[1], "ipv6" if ":" in address else "ipv4"
+        lab.run(lab.node, f"conntrack -U -f {family} -p tcp --sport {port} --mark 7")
+        _age(lab, port)
+        talk(client, server, times=10)
+        (line,) = lab.tracked(port)
+        assert " ESTABLISHED " in line
+        assert " mark=7 " in line
+        assert "[ASSURED]" in line
+        lab.apply(DENY)
+        assert len(in_netns(lab.path, lambda: end_denied(None, lab.view))) == 1
+        assert not lab.tracked(port)
+        for end in (client, server):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    lab.apply()
+
+
+def _age(lab: FastLab, port: int) -> None:
+    """Until a connection is no more than begun."""
+    while lab.remaining(port) > 432_000 - 2:
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_between_links_of_two_sizes_the_smaller_ones_packets_are_fast(lab: FastLab, address: str) -> None:
+    """What the other side sends takes the chains, which say if it is too big: so they have to know of the answer."""
+    lab.run(lab.node, f"ip link set {ifname_of(CLIENT)} mtu 1400")
+    lab.follow_anew()
+    try:
+        for server_of, client_of in ((WEB, CLIENT), (CLIENT, WEB)):
+            at = address if server_of is WEB else f"{address[:-1]}3"
+            with listen(lab, server_of, at) as listening, dial(lab, client_of, at) as client:
+                accepted, _ = listening.accept()
+                with accepted:
+                    accepted.settimeout(10)
+                    assert " SYN_SENT " not in lab.tracked(client.getsockname()[1])[0]
+                    fast = lab.packets()
+                    talk(client, accepted, times=10)
+                    assert lab.packets() >= fast + 10
+    finally:
+        lab.run(lab.node, f"ip link set {ifname_of(CLIENT)} mtu 1500")
+        lab.follow_anew()
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_a_connection_outlives_that_a_link_becomes_narrower(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        assert " SYN_SENT " in lab.tracked(client.getsockname()[1])[0]
+        lab.run(lab.node, f"ip link set {ifname_of(WEB)} mtu 1400")
+        lab.follow_anew()
+        try:
+            slow = lab.through_the_node(WEB)
+            talk(client, server, times=10)
+            assert lab.through_the_node(WEB) >= slow + 10
+            assert " ESTABLISHED " in lab.tracked(client.getsockname()[1])[0]
+        finally:
+            lab.run(lab.node, f"ip link set {ifname_of(WEB)} mtu 1500")
+            lab.follow_anew()
+
+
+def test_an_answer_to_nothing_is_for_the_chains(lab: FastLab) -> None:
+    fast = lab.packets()
+    _send(lab, WEB, 40_000, flags=SYN_ACK)
+    assert lab.packets() == fast
+    assert not lab.tracked(40_000)
+
+
+def test_who_begins_cannot_answer(lab: FastLab) -> None:
+    lab.shell(WEB, "nft 'table ip hold { chain c { type filter hook input priority 0; drop; }; }'")
+    port = 40_001
+    try:
+        _send(lab, CLIENT, port, flags=SYN)
+        assert "[UNREPLIED]" in lab.tracked(port)[0]
+        fast = lab.packets()
+        _send(lab, CLIENT, port, flags=SYN_ACK)
+        _send(lab, CLIENT, port)
+        assert lab.packets() == fast
+        assert "[UNREPLIED]" in lab.tracked(port)[0]
+        _send(lab, WEB, port, flags=SYN_ACK)
+        assert lab.packets() == fast + 1
+        assert "[UNREPLIED]" not in lab.tracked(port)[0]
+        assert lab.remaining(port) <= 60
+    finally:
+        lab.shell(WEB, "nft delete table ip hold")
+
+
 def test_the_destination_cannot_confirm_a_connection(lab: FastLab) -> None:
     lab.shell(CLIENT, "nft 'table ip hold { chain c { type filter hook output priority 0; tcp flags ack drop; }; }'")
     with listen(lab, WEB, "10.244.0.2"), dial(lab, CLIENT, "10.244.0.2") as client:
         port, fast = client.getsockname()[1], lab.packets()
         _send(lab, WEB, port)
-        assert " SYN_RECV " in lab.tracked(port)[0]
+        assert " SYN_SENT " in lab.tracked(port)[0]
         assert "[ASSURED]" not in lab.tracked(port)[0]
         assert lab.packets() == fast
         lab.shell(CLIENT, "nft delete table ip hold")
@@ -359,3 +452,24 @@ def test_what_is_taken_off_leaves_filters_of_others_and_nothing_else(lab: FastLa
     finally:
         lab.view = view
         lab.follow(lab.fast)
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_connections_go_on_where_it_is_taken_off_while_the_kernel_knows_their_beginning_only(
+    lab: FastLab, address: str
+) -> None:
+    view = lab.view
+    with connection(lab, address) as (client, server):
+        port = client.getsockname()[1]
+        assert " SYN_SENT " in lab.tracked(port)[0]
+        lab.view = msgspec.structs.replace(view, pods=())
+        try:
+            assert lab.follow(lab.fast)
+            assert in_netns(lab.path, establish) >= 1
+            assert " ESTABLISHED " in lab.tracked(port)[0]
+            slow = lab.through_the_node(WEB)
+            talk(client, server, times=10)
+            assert lab.through_the_node(WEB) >= slow + 10
+        finally:
+            lab.view = view
+            lab.follow(lab.fast)

@@ -304,9 +304,9 @@ def test_in_the_mesh_redirection_and_envoys_sockets_are_looked_for(place: Place)
     ("command", "words"),
     [
         (f"delete element inet tandem links4 {{ LINK . {POD} }}", "set links4"),
-        (f"delete element inet tandem ingress4 {{ {POD} }}", "map ingress4"),
+        (f"delete element inet tandem ingress4 {{ LINK . {POD} }}", "map ingress4"),
         (f"delete element inet tandem links6 {{ LINK . {POD6} }}", "set links6"),
-        (f"delete element inet tandem ingress6 {{ {POD6} }}", "map ingress6"),
+        (f"delete element inet tandem ingress6 {{ LINK . {POD6} }}", "map ingress6"),
         ("delete element inet tandem hostport4 { tcp . 8080 }", "map hostport4"),
         ("flush chain inet tandem source-check", "chain source-check"),
         (f"flush chain inet tandem ps-{SET}", f"chain ps-{SET}"),

@@ -1,4 +1,4 @@
-"""Connections that the kernel tracks in the calling network namespace: list them, and delete those that must end.
+"""Connections that the kernel tracks in the calling network namespace: list them, delete them, put their state right.
 
 After a change of policy the agent deletes what is denied now; the node's rules let no connection begin in the middle,
 so that both ends find silence. Raw netlink (linux/netfilter/nfnetlink_conntrack.h); one dump per batch. Each connection
@@ -24,19 +24,26 @@ from tandem.base.problems import DriverError
 from tandem.state.ownership import ENDED_BY_DESTINATION, ENDED_BY_SOURCE
 
 _NETLINK_NETFILTER: Final = 12
+_SET: Final = 1 << 8
 _GET: Final = (1 << 8) | 1
 _DELETE: Final = (1 << 8) | 2
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
-_ORIGINAL, _REPLY, _PROTOINFO, _MARK = 1, 2, 4, 8
+_ORIGINAL, _REPLY, _STATUS, _PROTOINFO, _MARK = 1, 2, 3, 4, 8
+_TCP, _STATE = 1, 1
+"""Within what is said of the protocol (enum ctattr_protoinfo, ctattr_protoinfo_tcp)."""
+_BEGUN: Final = frozenset({1, 2})
+_ESTABLISHED: Final = 3
 _OVER: Final = frozenset({7, 8})
-"""TIME_WAIT and CLOSE (enum tcp_conntrack)."""
+"""SYN_SENT and SYN_RECV, ESTABLISHED, TIME_WAIT and CLOSE (enum tcp_conntrack)."""
+_ASSURED: Final = 0x4
+"""enum ip_conntrack_status."""
 _ENDED: Final = ENDED_BY_SOURCE | ENDED_BY_DESTINATION
 """The same of a connection whose ends went the fast path."""
 _NESTED: Final = 0x8000
 _PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP"}
 _AT_ONCE: Final = 64
-"""Deletions in one message: their answers must fit into a socket's buffer."""
+"""Changes in one message: their answers must fit into a socket's buffer."""
 
 End = tuple[str, int]
 """Address and port."""
@@ -61,6 +68,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """Whom the destination sees: the source, or the node where that is translated."""
     over: bool = False
     """TCP that both ends have closed: the kernel only remembers it."""
+    hasty: bool = False
+    """TCP that is established by the fast path, of which the kernel has only seen it begin."""
 
 
 def connections(data: bytes) -> Iterator[Connection]:
@@ -74,6 +83,7 @@ def connections(data: bytes) -> Iterator[Connection]:
         original, reply = found[_ORIGINAL], found[_REPLY]
         source, dialled, protocol, source_port, dialled_port = _tuple(original)
         destination, seen, _, port, seen_port = _tuple(reply)
+        state = _state(found[_PROTOINFO]) if _PROTOINFO in found else 0
         yield Connection(
             source=source,
             destination=destination,
@@ -85,13 +95,14 @@ def connections(data: bytes) -> Iterator[Connection]:
             dialled_port=dialled_port,
             source_port=source_port,
             seen_as=(seen, seen_port),
-            over=_PROTOINFO in found and _over(found[_PROTOINFO], found.get(_MARK, b"")),
+            over=state in _OVER or int.from_bytes(found.get(_MARK, b""), "big") & _ENDED == _ENDED,
+            hasty=state in _BEGUN and bool(int.from_bytes(found.get(_STATUS, b""), "big") & _ASSURED),
         )
 
 
-def _over(protoinfo: bytes, mark: bytes) -> bool:
-    tcp = dict(attributes(dict(attributes(protoinfo)).get(1, b"")))
-    return tcp.get(1, b"\0")[0] in _OVER or int.from_bytes(mark, "big") & _ENDED == _ENDED
+def _state(protoinfo: bytes) -> int:
+    tcp = dict(attributes(dict(attributes(protoinfo)).get(_TCP, b"")))
+    return tcp.get(_STATE, b"\0")[0]
 
 
 def _tuple(data: bytes) -> tuple[str, str, str, int, int]:
@@ -130,10 +141,7 @@ def sample(most: int) -> list[Connection]:
 
 def end(doomed: Iterable[Connection]) -> None:
     """Deletes these; fine if one has ended by itself. Raises DriverError."""
-    left = list(doomed)
-    with _socket() as sock:
-        for start in range(0, len(left), _AT_ONCE):
-            _delete(sock, left[start : start + _AT_ONCE])
+    _change(_DELETE, doomed)
 
 
 def end_connections(denied: Callable[[Connection], bool]) -> int:
@@ -141,6 +149,17 @@ def end_connections(denied: Callable[[Connection], bool]) -> int:
     doomed = [c for c in tracked() if denied(c)]
     end(doomed)
     return len(doomed)
+
+
+def establish() -> int:
+    """Tell the kernel what it has only seen begin, though it is established: for chains that are to judge it now.
+
+    Returns how many; raises DriverError.
+    """
+    state = attribute(_STATE, bytes([_ESTABLISHED]))
+    hasty = [c for c in tracked() if c.hasty]
+    _change(_SET, hasty, attribute(_PROTOINFO | _NESTED, attribute(_TCP | _NESTED, state)))
+    return len(hasty)
 
 
 def forget_addresses(addresses: Iterable[str]) -> int:
@@ -172,24 +191,32 @@ def _dump(sock: socket.socket, most: int = sys.maxsize) -> list[Connection]:
     return found
 
 
-def _delete(sock: socket.socket, doomed: Sequence[Connection]) -> None:
+def _change(kind: int, them: Iterable[Connection], to: bytes = b"") -> None:
+    left = list(them)
+    with _socket() as sock:
+        for start in range(0, len(left), _AT_ONCE):
+            _ask(sock, kind, left[start : start + _AT_ONCE], to)
+
+
+def _ask(sock: socket.socket, kind: int, them: Sequence[Connection], to: bytes) -> None:
     requests = (
         message(
-            _DELETE,
+            kind,
             _REQUEST | _ACK,
-            struct.pack(">BBH", one.family, 0, 0) + attribute(_ORIGINAL | _NESTED, one.original),
+            struct.pack(">BBH", one.family, 0, 0) + attribute(_ORIGINAL | _NESTED, one.original) + to,
             sequence=number,
         )
-        for number, one in enumerate(doomed)
+        for number, one in enumerate(them)
     )
     sock.send(b"".join(requests))
     answered = 0
-    while answered < len(doomed):
-        for kind, answer in messages(sock.recv(1 << 16)):
-            if kind != _ERROR:
+    while answered < len(them):
+        for answers, answer in messages(sock.recv(1 << 16)):
+            if answers != _ERROR:
                 continue
             code, _, _, _, sequence = struct.unpack_from("=iIHHI", answer)
             answered += 1
             if -code not in {0, errno.ENOENT}:  # it may have ended by itself meanwhile
-                one = doomed[sequence]
-                raise DriverError(f"conntrack: delete {one.source} to {one.destination}: {os.strerror(-code)}")
+                one = them[sequence]
+                what = "delete" if kind == _DELETE else "change"
+                raise DriverError(f"conntrack: {what} {one.source} to {one.destination}: {os.strerror(-code)}")

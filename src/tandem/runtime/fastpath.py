@@ -18,6 +18,7 @@ from tandem.base.problems import DriverError
 from tandem.compile.fastpath import compile_fast_path
 from tandem.drivers.bpf.plan import plan
 from tandem.drivers.bpf.port import Delta, FastPathDriver
+from tandem.observe import conntrack
 from tandem.runtime.views import Views, newest_of
 from tandem.state.fastpath import FastPath
 
@@ -39,12 +40,19 @@ OFF: Final = "switched off by Network default"
 class FastPathLoop:
     """One per agent. `prepare` makes connection tracking fit for it: before the first link has it, and now and then.
 
-    Else what others set there would make it judge sequence numbers of which it has seen a part only.
+    Else what others set there would make it judge sequence numbers of which it has seen a part only. `establish` tells
+    connection tracking of what is established, where links go on without it.
     """
 
-    def __init__(self, driver: FastPathDriver, prepare: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        driver: FastPathDriver,
+        prepare: Callable[[], Awaitable[None]],
+        establish: Callable[[], int] = conntrack.establish,
+    ) -> None:
         self._driver = driver
         self._prepare = prepare
+        self._establish = establish
         self._prepared = float("-inf")
         self._count = 0
         self._why = "not yet"
@@ -84,7 +92,7 @@ class FastPathLoop:
         if self._anew:
             held = await self._driver.read()
             gone = tuple(sorted(end for end in held.ends if end.host_ifname in self._anew))
-            await self._driver.apply(Delta(drop=gone, detach=tuple(sorted(held.links & self._anew))))
+            await self._apply(Delta(drop=gone, detach=tuple(sorted(held.links & self._anew))))
             self._anew.clear()
 
     async def _settle(self, views: Views) -> None:
@@ -109,8 +117,12 @@ class FastPathLoop:
         delta = plan(await self._driver.read(), wanted)
         if not delta:
             return True
-        await self._driver.apply(delta)
+        await self._apply(delta)
         return not plan(await self._driver.read(), wanted)
+
+    async def _apply(self, delta: Delta) -> None:
+        if await self._driver.apply(delta):
+            await asyncio.to_thread(self._establish)
 
     async def _refused(self, why: str) -> None:
         """Nothing is fast then: a program that an earlier agent left would go on with what it knows."""
@@ -118,7 +130,7 @@ class FastPathLoop:
             log.warning("no fast path", why=why)
         self._why, self._count = why, 0
         with suppress(DriverError):
-            await self._driver.apply(plan(await self._driver.read(), ()))
+            await self._apply(plan(await self._driver.read(), ()))
         await asyncio.sleep(AGAIN_SECONDS)
 
     async def status(self) -> dict[str, Any]:

@@ -24,10 +24,12 @@ def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:
     return attribute(0x8001, ip) + attribute(0x8002, attribute(1, b"\x06") + ports)
 
 
-def _message(original: bytes, reply: bytes, state: int | None = None, mark: int = 0) -> bytes:
+def _message(original: bytes, reply: bytes, state: int | None = None, mark: int = 0, status: int = 0) -> bytes:
     body = b"\x02\0\0\0" + attribute(0x8001, original) + attribute(0x8002, reply)
     if state is not None:
         body += attribute(0x8004, attribute(0x8001, attribute(1, bytes([state]))))
+    if status:
+        body += attribute(3, struct.pack(">I", status))
     if mark:
         body += attribute(8, struct.pack(">I", mark))
     return struct.pack("=IHHII", 16 + len(body), 0x100, 2, 0, 0) + body
@@ -66,6 +68,16 @@ def test_it_is_over_when_both_ends_ended_it_by_the_fast_path(mark: int, over: bo
     pair = _tuple("10.244.0.3", "10.244.0.2", 1, 2), _tuple("10.244.0.2", "10.244.0.3", 2, 1)
     (found,) = connections(_message(*pair, 3, mark))
     assert found.over is over
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "hasty"),
+    [(1, 0x8, False), (1, 0xA, False), (1, 0xE, True), (2, 0xE, True), (2, 0xA, False), (3, 0xE, False)],
+)
+def test_it_is_hasty_where_the_kernel_saw_no_more_than_the_beginning(state: int, status: int, *, hasty: bool) -> None:
+    pair = _tuple("10.244.0.3", "10.244.0.2", 1, 2), _tuple("10.244.0.2", "10.244.0.3", 2, 1)
+    (found,) = connections(_message(*pair, state, status=status))
+    assert found.hasty is hasty
 
 
 def test_no_address_needs_no_kernel() -> None:

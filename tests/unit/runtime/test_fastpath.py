@@ -43,7 +43,12 @@ class Scene:
     loop: FastPathLoop
     runner: asyncio.Runner
     prepared: int = 0
+    established: int = 0
     unfit: str = ""
+
+    def establish(self) -> int:
+        self.established += 1
+        return 0
 
     async def prepare(self) -> None:
         if self.unfit:
@@ -75,7 +80,10 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         async def prepare() -> None:
             await made.prepare()
 
-        made = Scene(Looping(runner), links, fake, FastPathLoop(fake, prepare), runner)
+        def establish() -> int:
+            return made.establish()
+
+        made = Scene(Looping(runner), links, fake, FastPathLoop(fake, prepare, establish), runner)
         yield made
 
 
@@ -88,6 +96,16 @@ def test_it_follows_pods_that_come_and_go_and_is_prepared_once(scene: Scene) -> 
     scene.play(*steps, lambda: scene.links.filtered == {LINK_A})
     assert scene.prepared == 1
     assert scene.links.filtered == {LINK_A}
+
+
+def test_connection_tracking_is_told_of_what_goes_on_without_it_and_not_where_a_link_went(scene: Scene) -> None:
+    scene.play(lambda: scene.looping.put(TWO), scene.has(TWO))
+    scene.links.there.discard(LINK_B)
+    scene.play(lambda: scene.looping.put(ONE), lambda: scene.held.links == {LINK_A})
+    assert scene.established == 0
+    scene.fake.unable = "no such function"
+    scene.play(lambda: scene.loop.renew(LINK_A), lambda: bool(scene.established))
+    assert not scene.links.filtered
 
 
 def test_it_is_prepared_again_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +129,7 @@ def test_the_network_switches_it_off_and_on(scene: Scene) -> None:
     )
     assert not scene.links.filtered
     assert scene.held == Held()
+    assert scene.established == 1
     assert scene.status() == {"addresses": 0, "packets": 0, "why": OFF}
     scene.play(lambda: scene.looping.put(TWO), scene.has(TWO), lambda: scene.loop._why == "")
     assert scene.status() == {"addresses": 2, "packets": 0, "why": ""}

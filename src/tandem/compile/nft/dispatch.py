@@ -11,17 +11,17 @@
 
 An accept ends a base chain, so what the source's side allows returns to it: both sides are always judged.
 All of this runs after Service translation, on the real address and port. Each base chain that is not of type nat costs
-every packet 30 ns and more (docs/design/0020): packets of established connections meet two, with one rule each.
+every packet 30 ns and more (docs/design/0020): packets of established connections meet two, with one rule each. What a
+connection between two pods begins with meets few more: whatever is not about it is in chains of its own.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
-from tandem.base.ids import PolicySetId
 from tandem.base.members import joined_as_before
 from tandem.compile import names
 from tandem.compile.addresses import edge_source
@@ -40,35 +40,33 @@ _REPLIES: Final = nft.Rule(
     then=(nft.Accept(),),
     comment="replies are allowed implicitly",
 )
-_RELATED: Final = nft.Rule(
-    match=(nft.Is(Field.CT_STATE, "related"),), then=(nft.Accept(),), comment="so are errors about them"
-)
 _ENDS: Final = {4: (Field.CT_CLIENT4, Field.CT_SERVER4), 6: (Field.CT_CLIENT6, Field.CT_SERVER6)}
 _DROP: Final = (nft.Counter(), nft.Drop())
 # Both links of a connection may have another MTU than what lies between: pods older than the fabric, peers outside. The
 # answer to a SYN meets no rule (it is a reply): its offer is the pod's own link's, and beyond that the node says ICMP.
 # Between two pods of the node nothing lies, and to look up the route back takes 0.8 us for each rule.
 _SEGMENT_SIZE: Final = tuple(
-    nft.Rule(match=(nft.Is(link, POD_LINKS), nft.Is(other, POD_LINKS, negate=True), nft.Syn()), then=(nft.ClampMss(),))
-    for link, other in ((Field.IIFNAME, Field.OIFNAME), (Field.OIFNAME, Field.IIFNAME))
+    nft.Rule(match=(nft.Is(link, POD_LINKS), nft.Syn()), then=(nft.ClampMss(),))
+    for link in (Field.IIFNAME, Field.OIFNAME)
 )
+_BETWEEN_PODS: Final = (nft.Is(Field.IIFNAME, POD_LINKS), nft.Is(Field.OIFNAME, POD_LINKS))
+_TO_ERRORS: Final = nft.Rule(match=(nft.Is(Field.CT_STATE, "related"),), then=(nft.Goto("errors"),))
+_TO_MID_STREAM: Final = nft.Rule(match=(nft.NoSyn(),), then=(nft.Jump("mid-stream"),))
+_TO_JUDGED: Final = nft.Goto("judged")
 
 
-def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
-    """Every base chain except those of Services."""
-    egress = _dispatch("egress", "saddr")
+def fixed_chains(view: NodeView) -> tuple[nft.Chain, ...]:
+    """Base chains, and those that they lead to, without those of Services and policy sets."""
     forward = (
         _REPLIES,
-        *_errors(),
+        _TO_ERRORS,
+        _TO_MID_STREAM,
+        nft.Rule(match=_BETWEEN_PODS, then=(_TO_JUDGED,)),
         *_SEGMENT_SIZE,
-        _no_mid_stream(Field.IIFNAME),
-        _no_mid_stream(Field.OIFNAME),
         # Masqueraded, it would come from this node: nobody but the node itself speaks to the others as a node.
         *_not_as_a_node(view, nft.Is(Field.IIFNAME, POD_LINKS)),
         *_not_as_a_node(view, nft.Is(Field.CT_STATUS, "dnat")),
-        *(_wrong_link(f) for f in FAMILIES),
-        *egress,
-        *_dispatch("ingress", "daddr"),
+        nft.Rule(then=(_TO_JUDGED,)),
     )
     return (
         _base("source-check", "prerouting", priority=-300, rules=_source_check(view)),
@@ -77,7 +75,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
             "policy-input",
             "input",
             priority=0,
-            rules=(_REPLIES, *_errors(), _no_mid_stream(Field.IIFNAME), *_tunnel_of_nodes(view), *egress),
+            rules=(_REPLIES, _TO_ERRORS, _TO_MID_STREAM, *_tunnel_of_nodes(view), *map(_egress, FAMILIES)),
         ),
         _base(
             "node-output",
@@ -94,6 +92,12 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
             rules=_source_nat(view),
             base=nft.Hook(type="nat", hook="postrouting", priority=100),
         ),
+        nft.Chain(name="source-of-translated", rules=_source_of_translated(view)),
+        nft.Chain(name="source-outside", rules=tuple(map(_leaving, FAMILIES))),
+        nft.Chain(name="errors", rules=tuple(_errors())),
+        nft.Chain(name="mid-stream", rules=(_no_mid_stream(Field.IIFNAME), _no_mid_stream(Field.OIFNAME))),
+        nft.Chain(name="judged", rules=tuple(map(_judged_of, FAMILIES))),
+        *(nft.Chain(name=f"judged{f.version}", rules=(_egress(f), _ingress(f), _closed())) for f in FAMILIES),
     )
 
 
@@ -146,71 +150,77 @@ def _tunnel_of_nodes(view: NodeView) -> Iterator[nft.Rule]:
 
 
 def _errors() -> Iterator[nft.Rule]:
-    """ICMP about a connection is related to it whoever sends it: of a pod only about its own ones."""
+    """Of what is related. ICMP about a connection is, whoever sends it: of a pod only about its own ones."""
     for f in FAMILIES:
         # A pair with itself is in the set, and the source is the pod's own: so that end of the connection is the pod.
         none = tuple(nft.InSet((f.saddr, end), f"self{f.version}", negate=True) for end in _ENDS[f.version])
-        told = (nft.Is(Field.IIFNAME, POD_LINKS), nft.Is(Field.CT_STATE, "related"))
-        yield nft.Rule(match=(*told, *none), then=_DROP, comment="an error about others' connections")
-    yield _RELATED
+        from_pod = nft.Is(Field.IIFNAME, POD_LINKS)
+        yield nft.Rule(match=(from_pod, *none), then=_DROP, comment="an error about others' connections")
+    yield nft.Rule(then=(nft.Accept(),), comment="errors about connections are allowed as these are")
 
 
 def _no_mid_stream(link: Field) -> nft.Rule:
-    # A connection whose conntrack entry was deleted, because policy denies it now, must not be taken up again in
-    # the other direction by a packet of the peer.
+    # TCP without SYN. A connection whose conntrack entry was deleted, because policy denies it now, must not be taken
+    # up again in the other direction by a packet of the peer.
     return nft.Rule(
-        match=(nft.Is(link, POD_LINKS), nft.Is(Field.CT_STATE, "new"), nft.NoSyn()),
+        match=(nft.Is(link, POD_LINKS), nft.Is(Field.CT_STATE, "new")),
         then=_DROP,
         comment="no connection begins in the middle",
     )
 
 
+def _closed(*unless: nft.Match) -> nft.Rule:
+    # Nothing is routed into the bridge: what br_netfilter shows here is switched, and judged by its own table.
+    to_pod = (nft.Is(Field.OIFNAME, POD_LINKS), nft.Is(Field.OIFNAME, names.SEGMENT, negate=True))
+    return nft.Rule(match=(*to_pod, *unless), then=_DROP, comment="closed until programmed")
+
+
 def _wrong_link(family: Family) -> nft.Rule:
-    return nft.Rule(
-        match=(
-            nft.Is(Field.OIFNAME, POD_LINKS),
-            # Nothing is routed into the bridge: what br_netfilter shows here is switched, and judged by its own table.
-            nft.Is(Field.OIFNAME, names.SEGMENT, negate=True),
-            nft.InSet((Field.OIFNAME, family.daddr), f"links{family.version}", negate=True),
-        ),
-        then=_DROP,
-        comment="closed until programmed",
-    )
+    return _closed(nft.InSet((Field.OIFNAME, family.daddr), f"links{family.version}", negate=True))
 
 
 def _of_gateways() -> tuple[nft.Rule, ...]:
     """What the node's gateways open towards its own pods is judged; what else the node itself opens is not."""
     opens = (nft.Is(Field.MARK, ENVOY_MARK), nft.Is(Field.CT_STATE, "new"))
-    return tuple(nft.Rule(match=opens, then=(nft.Dispatch((f.daddr,), f"ingress{f.version}"),)) for f in FAMILIES)
+    return tuple(nft.Rule(match=opens, then=_ingress(f).then) for f in FAMILIES)
 
 
-def _dispatch(side: str, end: str) -> tuple[nft.Rule, ...]:
-    return tuple(
-        nft.Rule(then=(nft.Dispatch((f.saddr if end == "saddr" else f.daddr,), f"{side}{f.version}"),))
-        for f in FAMILIES
-    )
+def _judged_of(family: Family) -> nft.Rule:
+    return nft.Rule(match=(nft.Is(Field.NFPROTO, family.nfproto),), then=(nft.Goto(f"judged{family.version}"),))
+
+
+def _egress(family: Family) -> nft.Rule:
+    return nft.Rule(then=(nft.Dispatch((family.saddr,), f"egress{family.version}"),))
+
+
+def _ingress(family: Family) -> nft.Rule:
+    return nft.Rule(then=(nft.Dispatch((Field.OIFNAME, family.daddr), f"ingress{family.version}"),))
 
 
 def _source_nat(view: NodeView) -> tuple[nft.Rule, ...]:
-    rules: list[nft.Rule] = []
-    for f in FAMILIES:
-        itself = (nft.Is(Field.CT_STATUS, "dnat"), nft.InSet((f.saddr, f.daddr), f"self{f.version}"))
-        gateway = _gateway(view, f)
-        rules.append(
-            nft.Rule(
-                match=itself,
-                then=(nft.Snat(f.word, gateway) if gateway else nft.Masquerade(),),
-                comment="a pod that reaches itself through a Service",
-            )
-        )
+    rules = [nft.Rule(match=(nft.Is(Field.CT_STATUS, "dnat"),), then=(nft.Jump("source-of-translated"),))]
     for f in FAMILIES:
         if outer := edge_source(view.config.service_cidrs, f.version):
             to_pods = (nft.Is(Field.MARK, ENVOY_MARK), nft.Is(Field.OIFNAME, POD_LINKS))
             # From the node's own address it would go past the mesh in the pod, as probes do (capture.py).
             rules.append(nft.Rule(match=to_pods, then=(nft.Snat(f.word, outer),), comment="gateways to pods"))
+    outside = nft.Is(Field.OIFNAME, POD_LINKS, negate=True)
+    return (*rules, nft.Rule(match=(outside,), then=(nft.Jump("source-outside"),)))
+
+
+def _source_of_translated(view: NodeView) -> tuple[nft.Rule, ...]:
+    rules: list[nft.Rule] = []
+    for f in FAMILIES:
+        gateway = _gateway(view, f)
+        rules.append(
+            nft.Rule(
+                match=(nft.InSet((f.saddr, f.daddr), f"self{f.version}"),),
+                then=(nft.Snat(f.word, gateway) if gateway else nft.Masquerade(),),
+                comment="a pod that reaches itself through a Service",
+            )
+        )
     for f in FAMILIES:
         through = (
-            nft.Is(Field.CT_STATUS, "dnat"),
             nft.Is(Field.OIFNAME, POD_LINKS, negate=True),
             nft.Is(Field.OIFNAME, "lo", negate=True),
             nft.InSet((f.saddr,), f"local{f.version}", negate=True),
@@ -219,14 +229,15 @@ def _source_nat(view: NodeView) -> tuple[nft.Rule, ...]:
         rules.append(
             nft.Rule(match=through, then=(nft.Masquerade(),), comment="from outside to an endpoint of another node")
         )
-    for f in FAMILIES:
-        leaves = (
-            nft.Is(Field.OIFNAME, POD_LINKS, negate=True),
-            nft.InSet((f.saddr,), f"local{f.version}"),
-            nft.InSet((f.daddr,), f"cluster{f.version}", negate=True),
-        )
-        rules.append(nft.Rule(match=leaves, then=(nft.Masquerade(),), comment="pods leave the cluster as the node"))
     return tuple(rules)
+
+
+def _leaving(family: Family) -> nft.Rule:
+    leaves = (
+        nft.InSet((family.saddr,), f"local{family.version}"),
+        nft.InSet((family.daddr,), f"cluster{family.version}", negate=True),
+    )
+    return nft.Rule(match=leaves, then=(nft.Masquerade(),), comment="pods leave the cluster as the node")
 
 
 def _gateway(view: NodeView, family: Family) -> str:
@@ -267,11 +278,15 @@ def pod_sets(view: NodeView) -> list[nft.Set]:
 
 
 def policy_maps(view: NodeView) -> list[nft.Map]:
-    """Address -> chain of the pod's policy set. An open pod has no entry: what no entry judges is accepted."""
+    """`egress`: address -> chain of the pod's policy set, for each pod that has one: what no entry judges is accepted.
+
+    `ingress`: link and address -> that chain, or accept: what no entry lets in is dropped. One look says both, whether
+    the pod is there and what judges.
+    """
     found: list[nft.Map] = []
     for f, (_, _, _, ingress, egress) in zip(FAMILIES, _by_family(view), strict=True):
         found += [
-            nft.Map(name=f"ingress{f.version}", type=(f.type,), elements=ingress),
+            nft.Map(name=f"ingress{f.version}", type=("ifname", f.type), elements=ingress),
             nft.Map(name=f"egress{f.version}", type=(f.type,), elements=egress),
         ]
     return found
@@ -295,20 +310,18 @@ def _elements(attached: AttachedPod) -> tuple[Elements, ...]:
     for f in FAMILIES:
         addresses = of_family(attached.addresses, f)
         links = (attached.host_ifname, *([names.SEGMENT] if attached.segment else []))
+        ingress, egress = attached.pod.ingress, attached.pod.egress
+        ways = [(link, a) for link in links for a in addresses]
+        lets_in = nft.Goto(names.set_chain(ingress)) if ingress is not None else nft.Accept()
+        out = [nft.Jump(names.set_chain(egress))] if egress is not None else []
         found += [
-            Elements((link, a) for link in links for a in addresses),
+            Elements(ways),
             Elements((a, a) for a in addresses),
             Elements((a,) for a in addresses),
-            *(_judged(policy_set, addresses) for policy_set in (attached.pod.ingress, attached.pod.egress)),
+            Elements((way, lets_in) for way in ways),
+            Elements(((a,), chain) for chain in out for a in addresses),
         ]
     return tuple(found)
-
-
-def _judged(policy_set: PolicySetId | None, addresses: Iterable[str]) -> Elements:
-    if policy_set is None:
-        return Elements()
-    verdict = nft.Jump(names.set_chain(policy_set))
-    return Elements(((address,), verdict) for address in addresses)
 
 
 def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:

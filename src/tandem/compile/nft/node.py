@@ -11,7 +11,7 @@ from typing import Final
 from tandem.base.memo import same_as_before
 from tandem.compile.gateways import fronted
 from tandem.compile.nft.crowds import crowd_tables_of_node
-from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
+from tandem.compile.nft.dispatch import fixed_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.domains import learning, sets_of_patterns
 from tandem.compile.nft.foreign import foreign_state, own_pods
 from tandem.compile.nft.hostports import hostport_state
@@ -47,5 +47,5 @@ def _fixed(view: NodeView) -> nft.Ruleset:
     """What no pod changes."""
     services = service_state(view)
     return nft.Ruleset(
-        chains=(*base_chains(view), *services.chains), sets=(*fixed_sets(view), *services.sets), maps=services.maps
+        chains=(*fixed_chains(view), *services.chains), sets=(*fixed_sets(view), *services.sets), maps=services.maps
     )

@@ -15,7 +15,6 @@ _CODE: Final = struct.Struct("<BBhi" if sys.byteorder == "little" else ">BBhi")
 _SIZES: Final = {4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18}
 _LOAD, _STORE_NUMBER, _STORE, _JUMP, _ALU, _JUMP32, _ALU64 = 0x61, 0x62, 0x63, 0x05, 0x04, 0x06, 0x07
 _BY_REGISTER: Final = 0x08
-_ATOMIC64: Final = 0xDB
 _LOAD_MAP: Final = 0x18
 _MAP, _KERNEL_FUNCTION = 1, 2
 """In the field of the source register: the number is a map's, a function's of the kernel."""
@@ -53,12 +52,14 @@ Program = Iterable[Instruction | Label]
 
 
 def assemble(program: Program) -> bytes:
-    """The program with its jumps resolved; KeyError for a label that is nowhere."""
+    """The program with its jumps resolved; KeyError for a label that is nowhere, ValueError for one of two places."""
     places: dict[str, int] = {}
     found: list[Instruction] = []
     at = 0
     for part in program:
         if isinstance(part, Label):
+            if part.name in places:
+                raise ValueError(f"two places are called {part.name!r}")
             places[part.name] = at
         else:
             at += 1 + part.wide
@@ -83,11 +84,6 @@ def store(to: Register, offset: int, value: int, size: int) -> Instruction:
     if isinstance(value, Register):
         return Instruction(code=_STORE | _SIZES[size], to=to, source=value, offset=offset)
     return Instruction(code=_STORE_NUMBER | _SIZES[size], to=to, offset=offset, number=value)
-
-
-def add_in_place(to: Register, offset: int, source: Register) -> Instruction:
-    """`*(to + offset) += source`, atomically, of 8 bytes."""
-    return Instruction(code=_ATOMIC64, to=to, source=source, offset=offset)
 
 
 def _operation(base: int, code: int, to: Register, value: int, label: str = "") -> Instruction:

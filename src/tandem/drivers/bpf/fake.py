@@ -31,10 +31,11 @@ class FakeFastPath(Failing):
         earlier = frozenset(self._links.filtered & self._links.there) - self._held.links
         return replace(self._held, earlier=earlier)
 
-    async def apply(self, delta: Delta) -> None:
+    async def apply(self, delta: Delta) -> bool:
         """Detaching is always possible."""
         self.may_fail()
         held = self._held
+        bare = bool(set(delta.detach) & self._links.there)
         self._links.filtered -= set(delta.detach)
         self._held = Held(ends=held.ends - set(delta.drop), links=held.links - set(delta.detach))
         if (delta.put or delta.attach) and self.unable:
@@ -43,6 +44,7 @@ class FakeFastPath(Failing):
         self._links.filtered |= attached
         ends = {end for end in delta.put if end.host_ifname in self._links.there}
         self._held = Held(ends=self._held.ends | ends, links=self._held.links | attached)
+        return bare
 
     async def is_bare(self, host_ifname: str) -> bool:
         """As `filtered` says."""

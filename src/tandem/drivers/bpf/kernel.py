@@ -13,7 +13,7 @@ from typing import Final
 from tandem.base.problems import DriverError
 from tandem.drivers.bpf import calls
 from tandem.drivers.bpf.btf import FUNCTION, Btf, BtfError
-from tandem.drivers.bpf.program import Kernel
+from tandem.drivers.bpf.tracking import Kernel
 
 TYPES: Final = Path("/sys/kernel/btf")
 TRACKING: Final = "nf_conntrack"
@@ -52,6 +52,9 @@ def _kernel(types: Btf, *, module: int) -> Kernel:
         release=types.number("bpf_ct_release", FUNCTION),
         change_timeout=types.number("bpf_ct_change_timeout", FUNCTION),
         change_status=types.number("bpf_ct_change_status", FUNCTION),
+        allocate=types.number("bpf_skb_ct_alloc", FUNCTION),
+        set_status=types.number("bpf_ct_set_status", FUNCTION),
+        insert=types.number("bpf_ct_insert_entry", FUNCTION),
         module=module,
         status=types.offset("nf_conn.status"),
         timeout=types.offset("nf_conn.timeout"),

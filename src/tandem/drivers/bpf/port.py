@@ -39,8 +39,12 @@ class FastPathDriver(Protocol):
     async def read(self) -> Held:
         """What is there."""
 
-    async def apply(self, delta: Delta) -> None:
-        """Change it. Links that are not there are passed over: `read` does not have them, nor their ends."""
+    async def apply(self, delta: Delta) -> bool:
+        """Change it. Links that are not there are passed over: `read` does not have them, nor their ends.
+
+        True if a link lost its filter and goes on without: of what is established there, connection tracking may know
+        the beginning only.
+        """
 
     async def is_bare(self, host_ifname: str) -> bool:
         """True where this driver gave a link the filter, and the link is there and has it no more."""

@@ -65,9 +65,9 @@ class KernelFastPath:
         """What this driver did, and what an earlier one left."""
         return await self._run(self._held, quick=self._sock is not None)
 
-    async def apply(self, delta: Delta) -> None:
+    async def apply(self, delta: Delta) -> bool:
         """Ends before filters: a program that takes over knows at once what the one before it knew."""
-        await self._run(lambda: self._apply(delta), quick=not (delta.put or delta.attach or delta.detach))
+        return await self._run(lambda: self._apply(delta), quick=not (delta.put or delta.attach or delta.detach))
 
     async def is_bare(self, host_ifname: str) -> bool:
         """By a socket of its own: another thread may be attaching filters."""
@@ -122,19 +122,19 @@ class KernelFastPath:
         earlier = frozenset(self._earlier) - self._links
         return Held(ends=frozenset(self._ends), links=frozenset(self._links), earlier=earlier)
 
-    def _apply(self, delta: Delta) -> None:
-        sock = self._netlink()
+    def _apply(self, delta: Delta) -> bool:
+        sock, bare = self._netlink(), False
         for name in delta.detach:
             mine = name in self._links
             self._links.discard(name)  # first: whoever looks meanwhile must not miss it
             try:
-                _detach(sock, name, mine=mine)
+                bare |= _detach(sock, name, mine=mine)
             except OSError:
                 self._links.update({name} if mine else ())
                 raise
             self._earlier.discard(name)
         if not (self._loaded or delta.put or delta.attach):
-            return
+            return bare
         loaded = self._loaded = self._loaded or self._load()
         for end in delta.drop:
             key = rtnl.ip_bytes(end.address)
@@ -147,6 +147,7 @@ class KernelFastPath:
                 calls.put(loaded.maps.ends[family(end.address)], key, _element(end, *found))
                 self._ends.add(end)
         self._attach(sock, delta.attach, loaded.program)
+        return bare
 
     def _attach(self, sock: Rtnl, names: tuple[str, ...], program: int) -> None:
         for start in range(0, len(names), AT_ONCE):
@@ -195,19 +196,20 @@ def _element(end: FastEnd, header: tuple[int, ...], attributes: rtnl.Attrs) -> b
     return END.pack(header[2], mtu, rtnl.mac_bytes(end.mac), host_mac)
 
 
-def _detach(sock: Rtnl, name: str, *, mine: bool) -> None:
-    """Take our filter off, and with the last filter what holds filters; fine if anything of it is gone.
+def _detach(sock: Rtnl, name: str, *, mine: bool) -> bool:
+    """Take our filter off, and with the last filter what holds filters; false if the link is gone, or about to go.
 
     A link that is down is about to go, and takes this driver's filter (`mine`), which has no end any more, with it: to
     do that before would only be in the way of its removal.
     """
     found = sock.named(name)
     if found is None or (mine and not found[0][3] & rtnl.IFF_UP):
-        return
+        return False
     index = found[0][2]
     sock.batch([filters.drop_filter(index)], ignore=GONE)
     if not any(_filters(sock, index, hook) for hook in (filters.INGRESS, filters.EGRESS)):
         sock.batch([filters.drop_qdisc(index)], ignore=GONE)
+    return True
 
 
 def _filters(sock: Rtnl, index: int, hook: int) -> list[rtnl.Attrs]:

@@ -9,7 +9,7 @@ import msgspec
 from builders import pod, policy, world
 from nfttrace import Packet, trace
 from nodeviews import GATEWAY, ifname_of, node, routes, view_of
-from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
+from tandem.compile.nft.dispatch import fixed_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.fabric import Node
 from tandem.ir.network import Bgp, BgpPeer, Encryption, Network, Vxlan
@@ -137,16 +137,20 @@ def test_a_pod_reaches_itself() -> None:
     assert _verdict(msgspec.structs.replace(TO_WEB, saddr="10.244.0.2", iifname=ifname_of(WEB))) == "accept"
 
 
-def test_only_isolated_pods_are_in_the_maps() -> None:
+def test_a_pod_without_policy_may_send_and_is_let_in_by_its_link() -> None:
     view = view_of(WORLD)
     assert {m.name: len(m.elements) for m in policy_maps(view)} == {
-        "ingress4": 1,
+        "ingress4": 2,
         "egress4": 1,
         "ingress6": 0,
         "egress6": 0,
     }
-    assert {s.name: len(s.elements) for s in pod_sets(view)}["links4"] == 2
-    assert all(c.base for c in base_chains(view))
+    (ingress4,) = (m for m in policy_maps(view) if m.name == "ingress4")
+    assert {key for key, _ in ingress4.elements} == {s.name: s.elements for s in pod_sets(view)}["links4"]
+    assert sum(verdict == nft.Accept() for _, verdict in ingress4.elements) == 1
+    chains = fixed_chains(view)
+    led_to = {s.chain for c in chains for r in c.rules for s in r.then if isinstance(s, nft.Goto | nft.Jump)}
+    assert led_to == {c.name for c in chains if c.base is None}
 
 
 def test_of_a_pod_errors_pass_that_are_about_its_own_connections() -> None:

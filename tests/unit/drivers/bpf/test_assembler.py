@@ -11,7 +11,6 @@ from tandem.drivers.bpf.assembler import (
     STACK,
     Label,
     add,
-    add_in_place,
     assemble,
     both,
     call,
@@ -47,7 +46,6 @@ def test_each_instruction_is_as_the_standard_has_it() -> None:
         load(R1, R2, 4, 8): "79 21 0400 00000000",
         store(STACK, -8, R1, 4): "63 1a f8ff 00000000",
         store(STACK, -8, 6, 4): "62 0a f8ff 06000000",
-        add_in_place(R0, 0, R1): "db 10 0000 00000000",
         call(1): "85 00 0000 01000000",
         call_kernel(77, 1): "85 20 0100 4d000000",
         load_map(R1, 9): "18 11 0000 09000000 00 00 0000 00000000",
@@ -74,3 +72,8 @@ def test_conditions_differ_in_their_code_alone() -> None:
 def test_a_label_that_is_nowhere_is_an_error() -> None:
     with pytest.raises(KeyError, match="away"):
         assemble([goto("away")])
+
+
+def test_a_label_of_two_places_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'here'"):
+        assemble([Label("here"), leave(), Label("here")])
