@@ -2,7 +2,7 @@
 
 In: root, Debian's containernetworking-plugins and iperf3. Out: `bench/results/cni.json`, `cni.md`, and two charts of
 what an ADD costs beside pods and beside Services. Nothing here passes or fails. Every contender lives in a world of its
-own (cniworld.py); in each round all take their turn, figure by figure, in turning order. Takes about ten minutes.
+own (cniworld.py); in each round all take their turns, figure by figure, in turning order. Takes about twelve minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ PODS = (0, 100, 200, 300, 400, FULL)
 SERVICES = 10_000
 CLUSTERS = (0, 1000, 2500, 5000, SERVICES)
 SECONDS = 1.0
+SLICES = 3
+"""Of traffic in each round: what else the machine does moves one second of it by 3 %."""
 FIGURES = ("gbits", "rr", "crr")
 INSTALLED = "bridge-masq"
 """As Debian's podman (`87-podman-bridge.conflist`) and containerd's own installation have the plugin."""
@@ -109,6 +111,17 @@ def latency(worlds: dict[str, Contender], samples: Samples, suffix: str, *, at_o
             samples.add(f"{verb} {suffix}", name, found[verb])
 
 
+def traffic(worlds: dict[str, Contender], samples: Samples, figure: str) -> None:
+    """One round: every contender some seconds, one after the other."""
+    found: dict[str, list[float]] = {name: [] for name in worlds}
+    turns = turning(worlds, samples, figure)
+    for turn in range(SLICES):
+        for name, world in turns[:: -1 if turn % 2 else 1]:
+            found[name].append(world.do("flow", figure, SECONDS))
+    for name, values in found.items():
+        samples.add(figure, name, values)
+
+
 def turning(worlds: dict[str, Contender], samples: Samples, figure: str) -> list[tuple[str, Contender]]:
     """The contenders, every second time in the opposite order: what grows during a run favours nobody."""
     done = len(next(iter(samples.found.get(figure, {}).values()), []))
@@ -161,8 +174,7 @@ def measure(rounds: int) -> dict[str, Any]:
             latency(worlds, samples, "10 at once", at_once=10)
             latency(worlds, samples, "50 at once", at_once=50)
             for figure in FIGURES:
-                for name, world in turning(worlds, samples, figure):
-                    samples.add(figure, name, [world.do("flow", figure, SECONDS)])
+                traffic(worlds, samples, figure)
         pods = beside_pods({name: world for name, world in worlds.items() if name != LOADED})
         worlds[LOADED].do("fill", FULL)
         for _ in range(rounds):
