@@ -303,9 +303,11 @@ def test_behind_another_plugin_what_is_ours_is_put_back_and_what_is_its_own_is_n
 ) -> None:
     async def story(node: Node) -> None:
         before = sorted(run(node.behind, "ip rule; ip route show table 116").splitlines())
-        await asyncio.to_thread(run, node.behind, "ip rule del pref 116; sysctl -qw net.ipv4.conf.eth0.rp_filter=2")
-        await node.repaired(1)
-        assert node.newest()["pod"] == "default/behind"
+        # One after the other: a repair may fall between two commands.
+        for number, change in enumerate(("ip rule del pref 116", "sysctl -qw net.ipv4.conf.eth0.rp_filter=2"), 1):
+            await asyncio.to_thread(run, node.behind, change)
+            await node.repaired(number)
+            assert node.newest()["pod"] == "default/behind"
         assert sorted(run(node.behind, "ip rule; ip route show table 116").splitlines()) == before
         assert run(node.behind, "sysctl -n net.ipv4.conf.eth0.rp_filter").strip() == "0"
         found = node.links.status()["found"]
