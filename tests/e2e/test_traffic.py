@@ -130,6 +130,30 @@ def test_a_connection_between_pods_goes_the_fast_path_until_a_policy_ends_it(wor
         asking.kill()
 
 
+def test_connections_outlive_that_the_fast_path_is_switched_off(world: Lab) -> None:
+    def fast() -> Any:
+        return world.status()["nodes"][0]["fastPath"]
+
+    def switch(*, on: bool) -> None:
+        network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+        world.apply({**network, "spec": {"fastPath": on}})
+        until(fast, lambda found: found["addresses"] >= 7 if on else found["why"] and not found["addresses"])
+
+    command = ("/usr/bin/python3", "-c", KEEP_ASKING, address(world, "plain", "web"))
+    switch(on=True)
+    with world.begin("plain", "caller", *command, stdin=True) as asking:
+        try:
+            assert ask(asking) == "200"
+            switch(on=False)
+            packets = fast()["packets"]
+            assert [ask(asking) for _ in range(10)] == ["200"] * 10
+            assert fast()["packets"] == packets
+        finally:
+            switch(on=True)
+        assert ask(asking) == "200"
+        asking.kill()
+
+
 def ask(asking: subprocess.Popen[str]) -> str:
     """One more request on the connection; what became of it."""
     assert asking.stdin
