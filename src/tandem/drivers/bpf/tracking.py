@@ -95,9 +95,8 @@ _BY_SOURCE: Final = 0
 _YOUNG_SECONDS: Final = 1
 _ANSWERED_SECONDS: Final = 60
 """How long an answered connection may be unconfirmed (nf_conntrack_tcp_timeout_syn_recv)."""
-_HALF_ENDED_SECONDS, _ENDED_SECONDS = 120, 2
-"""How long an entry lives without a packet after the first FIN, and after that of the other end: that is time for three
-packets that are sent again. Its memory is of use to the connections that come."""
+_HALF_ENDED_SECONDS, _ENDED_SECONDS = 120, 10
+"""How long an entry lives without a packet after the first FIN, and after that of the other end."""
 _ENDED: Final = ENDED_BY_SOURCE | ENDED_BY_DESTINATION
 _HERE: Final = -1
 """BPF_F_CURRENT_NETNS."""
