@@ -36,6 +36,11 @@ def family(text: str) -> int:
     return IPV6 if ":" in text else IPV4
 
 
+def families(addresses: Iterable[str]) -> tuple[int, ...]:
+    """Of these addresses or prefixes, each once, 4 before 6."""
+    return tuple(sorted(set(map(family, addresses))))
+
+
 def is_address(text: str) -> bool:
     """False for a host name, a prefix, nothing."""
     try:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Final
 
-from tandem.base.addresses import family
+from tandem.base.addresses import families, family
 from tandem.compile.reach import Served, near, serving
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Service, ServicePort
 from tandem.ir.gateway import Gateway
@@ -30,7 +30,7 @@ def datagram_fronts(view: NodeView, gateway: Gateway) -> Iterator[tuple[Service,
     """One for each port of UDP and IP version."""
     for port in gateway.datagrams:
         reached = view.reached_at(gateway)
-        for version in sorted(set(map(family, reached))):
+        for version in families(reached):
             name = f"{gateway.name}{SUFFIX}~{port.port}~{version}"
             counts, whole = shares_of(view, port.route, version)
             front = ServicePort(name=_PORT, port=port.port, protocol="UDP", app=AppProtocol.TCP)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tandem.base.addresses import FAMILIES, family
+from tandem.base.addresses import families, family
 from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.compile.addresses import mac_address, node_address
@@ -35,7 +35,7 @@ def compile_pod_link(
         mac=options.mac or mac_address(f"pod/{container_id}/{ifname}"),
         host_mac=mac_address(f"host/{container_id}/{ifname}"),
         mtu=host.mtu,
-        hops=tuple(_hop(version, host) for version in FAMILIES if version in set(map(family, addresses))),
+        hops=tuple(_hop(version, host) for version in families(addresses)),
         shaping=options.shaping,
         from_loopback=options.from_loopback,
         segment=host.segment,

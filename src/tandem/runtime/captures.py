@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from tandem.base.addresses import family
+from tandem.base.addresses import families
 from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
@@ -107,7 +107,7 @@ class Captures:
         """Why not. Behind another plugin ADD has seen to it."""
         if pod.foreign is None:
             try:
-                await self._deliver(pod.netns, tuple(sorted(set(map(family, pod.addresses)))))
+                await self._deliver(pod.netns, families(pod.addresses))
             except DriverError as err:
                 return str(err)
         return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tandem.base.addresses import family
+from tandem.base.addresses import families
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile import names
@@ -72,7 +72,7 @@ def _silent(pod: AttachedPod) -> tuple[str, ...]:
     wanted = {names.INBOUND_PORT: "inbound", names.OUTBOUND_PORT: "outbound"}
     return tuple(
         f"Envoy does not listen on port {port} ({way}) of IPv{version} in the pod"
-        for version in sorted(set(map(family, pod.addresses)))
+        for version in families(pod.addresses)
         for port, way in wanted.items()
         if (version, port) not in sockets
     )

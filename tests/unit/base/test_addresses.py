@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tandem.base.addresses import family, host_prefix, is_address, order, outside_of, special_of
+from tandem.base.addresses import families, family, host_prefix, is_address, order, outside_of, special_of
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,12 @@ from tandem.base.addresses import family, host_prefix, is_address, order, outsid
 )
 def test_the_family_is_that_of_the_text(text: str, version: int) -> None:
     assert family(text) == version
+
+
+def test_families_are_told_once_and_in_order() -> None:
+    assert families(("fd00::5", "10.244.0.5", "fd00::/64")) == (4, 6)
+    assert families(("fd00::5",)) == (6,)
+    assert families(()) == ()
 
 
 def test_a_host_name_and_a_prefix_are_no_address() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from tandem.base.addresses import IPV4, family
+from tandem.base.addresses import IPV4, families
 from tandem.state.xds import ENVOY
 
 Json = Mapping[str, Any]
@@ -80,4 +80,4 @@ def listening_at(hosts: Iterable[str], port: int, netns: str, *, protocol: str =
 
 def versions_of(addresses: Iterable[str]) -> tuple[int, ...]:
     """The families of a pod, 4 before 6; 4 for one whose addresses are not known."""
-    return tuple(sorted(set(map(family, addresses)))) or (IPV4,)
+    return families(addresses) or (IPV4,)

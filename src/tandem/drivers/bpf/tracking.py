@@ -157,22 +157,14 @@ def _young(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction |
     yield if_unequal(R5, ACK, "release")
     yield load(R3, STACK, OPTIONS + _DIRECTION, 1)
     yield if_unequal(R3, _BY_SOURCE, "release")
-    yield either(R2, _ASSURED)
-    yield move(R1, R9)
-    yield call_kernel(kernel.change_status, kernel.module)
-    yield move(R2, kernel.established * 1000)
-    yield goto(name("write"))
+    yield from _note_status(kernel, name, _ASSURED, seconds=kernel.established)
     yield Label(name("answer"))
     yield both(R3, ~_SEEN_REPLY)
     yield if_unequal(R3, _CONFIRMED, "release")
     yield if_unequal(R4, _BEGUN, "release")
     yield load(R3, STACK, OPTIONS + _DIRECTION, 1)
     yield if_equal(R3, _BY_SOURCE, "release")
-    yield either(R2, _SEEN_REPLY)
-    yield move(R1, R9)
-    yield call_kernel(kernel.change_status, kernel.module)
-    yield move(R2, _ANSWERED_SECONDS * 1000)
-    yield goto(name("write"))
+    yield from _note_status(kernel, name, _SEEN_REPLY, seconds=_ANSWERED_SECONDS)
     yield Label(name("assured"))
     yield if_equal(R4, _ESTABLISHED, name("established"))
     yield if_more(R4, _ANSWERED, "release")
@@ -186,6 +178,17 @@ def _young(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction |
     yield if_more_signed32(R1, R3, name("established"))
     yield if_equal(R4, _ANSWERED, "release")
     yield if_equal(R5, ACK, name("replace"))
+
+
+def _note_status(
+    kernel: Kernel, name: Callable[[str], str], bit: int, *, seconds: int
+) -> Iterator[Instruction | Label]:
+    """R2: the entry's status, which gets this bit; without a packet the entry lives so long from now on."""
+    yield either(R2, bit)
+    yield move(R1, R9)
+    yield call_kernel(kernel.change_status, kernel.module)
+    yield move(R2, seconds * 1000)
+    yield goto(name("write"))
 
 
 def _life(kernel: Kernel, name: Callable[[str], str]) -> Iterator[Instruction | Label]:
